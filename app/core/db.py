@@ -1,0 +1,77 @@
+"""The database: one engine a process, one unit of work a cause.
+
+A service never commits. The unit of work around it does, once, and before the answer leaves: the dependencies below
+end with scope "function", which FastAPI closes before it sends the response (a plain `yield` dependency would end after).
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from app.core.settings import DatabaseSettings
+
+DRIVER = "postgresql+asyncpg"
+
+
+def async_url(url: str) -> str:
+    """The same address for asyncpg, whichever PostgreSQL driver it named ("postgres://…" included)."""
+    if url.startswith("postgres://"):
+        url = "postgresql" + url.removeprefix("postgres")
+    return make_url(url).set(drivername=DRIVER).render_as_string(hide_password=False)
+
+
+class Database:
+    def __init__(self, url: str, settings: DatabaseSettings | None = None) -> None:
+        options = settings or DatabaseSettings()
+        self.url = async_url(url)
+        self.engine = create_async_engine(
+            self.url,
+            pool_size=options.pool_size,
+            max_overflow=options.max_overflow,
+            pool_timeout=options.pool_timeout_seconds,
+            pool_pre_ping=False,
+            connect_args={
+                "server_settings": {"statement_timeout": str(options.statement_timeout_ms), "jit": "off"},
+            },
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """For reading; whatever was changed is rolled back."""
+        async with self._sessions() as db:
+            yield db
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
+        """One commit at the end, a rollback on any error."""
+        async with self._sessions() as db, db.begin():
+            yield db
+
+    async def ping(self) -> None:
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def dispose(self) -> None:
+        await self.engine.dispose()
+
+
+async def write_session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with request.app.state.resources.db.unit_of_work() as db:
+        # core.idempotency stores the answer in this same transaction.
+        request.state.unit_of_work = db
+        yield db
+
+
+async def read_session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with request.app.state.resources.db.session() as db:
+        yield db
+
+
+WriteSession = Annotated[AsyncSession, Depends(write_session, scope="function")]
+ReadSession = Annotated[AsyncSession, Depends(read_session, scope="function")]

@@ -1,0 +1,49 @@
+"""What a process holds open: database, Redis, storage, token signer. Opened once, handed down, closed at its end."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+
+from app.core.auth import TokenSigner, signing_secret
+from app.core.db import Database
+from app.core.redis import Redis, connect
+from app.core.settings import Settings
+from app.core.storage import Storage, open_storage
+
+
+class NotConfigured(Exception):
+    """A process was started without an address that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    settings: Settings
+    db: Database
+    redis: Redis
+    storage: Storage
+    signer: TokenSigner
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    if settings.database_url is None or settings.redis_url is None:
+        raise NotConfigured("Set DATABASE_URL and REDIS_URL, or start everything with 'evidesk up'.")
+    db = Database(settings.database_url.get_secret_value(), settings.database)
+    redis = connect(settings.redis_url.get_secret_value())
+    try:
+        yield Resources(settings, db, redis, open_storage(settings), TokenSigner(signing_secret(settings)))
+    finally:
+        await redis.aclose()
+        await db.dispose()
+
+
+def _resources(connection: HTTPConnection) -> Resources:
+    resources: Resources = connection.app.state.resources
+    return resources
+
+
+Res = Annotated[Resources, Depends(_resources)]

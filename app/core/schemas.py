@@ -1,0 +1,69 @@
+"""Bases of what comes in, what goes out, and what is told to others."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _refuse_nul(value: Any) -> Any:
+    # PostgreSQL's text cannot hold U+0000, and no honest text does.
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("must not contain a NUL character")
+    return value
+
+
+def _refuse_surrogates(value: str) -> str:
+    # JSON may spell half a character (\ud800); it has no UTF-8 form and could not be stored or sent on.
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be well-formed Unicode") from None
+    return value
+
+
+def _refuse_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_refuse_nul), AfterValidator(_refuse_surrogates)]
+"""Any text that can be stored."""
+
+Line = Annotated[Text, Field(min_length=1, max_length=300), AfterValidator(_refuse_blank)]
+"""A title or name: not blank, 300 characters at most."""
+
+Body = Annotated[Text, Field(min_length=1, max_length=100_000), AfterValidator(_refuse_blank)]
+"""What a person writes: not blank, 100,000 characters at most."""
+
+Slug = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""A key such as a category or a team."""
+
+BIGINT_MAX = 2**63 - 1
+RowId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
+
+
+class In(BaseModel):
+    """A request body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Out(BaseModel):
+    """An answer, read from a row's attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Event(BaseModel):
+    """A fact in the past tense, written to the outbox in the transaction of its cause.
+
+    `aggregate` names what it happened to ("ticket:12"); events of one aggregate are delivered in their order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    type: ClassVar[str]
+
+    @property
+    def aggregate(self) -> str:
+        raise TypeError(f"{type(self).__name__} must name its aggregate")

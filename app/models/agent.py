@@ -1,0 +1,84 @@
+"""Agent configurations in versions, and the runs made with them, from which a decision can be explained."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, String, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, Identified, Numbered, Stamped, one_of
+
+
+class RunStatus(StrEnum):
+    QUEUED = "queued"
+    WAITING = "waiting_for_files"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class AiConfig(Numbered, Stamped, Base):
+    """A version of an agent's configuration; rows are only ever added, the highest version is the active one."""
+
+    __tablename__ = "ai_configs"
+    __table_args__ = (
+        UniqueConstraint("agent_type", "version"),
+        CheckConstraint("temperature BETWEEN 0 AND 2", name="temperature_range"),
+        CheckConstraint("max_tokens > 0", name="max_tokens_positive"),
+        CheckConstraint("timeout > 0", name="timeout_positive"),
+    )
+
+    agent_type: Mapped[str] = mapped_column(String(50))
+    version: Mapped[int]
+    model: Mapped[str] = mapped_column(String(200))
+    temperature: Mapped[float]
+    max_tokens: Mapped[int]
+    timeout: Mapped[float]
+    system_prompt: Mapped[str] = mapped_column(Text)
+    tools_enabled: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+class AgentRun(Identified, Stamped, Base):
+    __tablename__ = "agent_runs"
+    __table_args__ = (
+        one_of("status", RunStatus),
+        Index("ix_agent_runs_user_id_id", "user_id", "id"),
+        Index("ix_agent_runs_status", "status"),
+        UniqueConstraint("user_id", "idempotency_key"),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    operation: Mapped[str] = mapped_column(String(50))
+    agent_type: Mapped[str] = mapped_column(String(50))
+    status: Mapped[str] = mapped_column(String(20), default=RunStatus.QUEUED)
+    request: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    scopes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error: Mapped[str | None] = mapped_column(Text)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    model: Mapped[str | None] = mapped_column(String(200))
+    config_version: Mapped[int | None]
+    input_tokens: Mapped[int] = mapped_column(default=0)
+    output_tokens: Mapped[int] = mapped_column(default=0)
+    cost_usd: Mapped[float] = mapped_column(Numeric(12, 6, asdecimal=False), default=0)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class AgentToolCall(Numbered, Stamped, Base):
+    __tablename__ = "agent_tool_calls"
+    __table_args__ = (Index("uq_agent_tool_calls_run_id_position", "run_id", "position", unique=True),)
+
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("agent_runs.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    tool: Mapped[str] = mapped_column(String(100))
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    result: Mapped[Any] = mapped_column(JSONB)
+    failed: Mapped[bool] = mapped_column(default=False)

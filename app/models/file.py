@@ -1,0 +1,65 @@
+"""A file that somebody sent, and what was read in it."""
+
+import uuid
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, Identified, Numbered, Stamped, one_of
+
+
+class ProcessingStatus(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+
+
+class File(Identified, Stamped, Base):
+    __tablename__ = "files"
+    __table_args__ = (
+        one_of("processing_status", ProcessingStatus),
+        CheckConstraint("file_size > 0", name="size_positive"),
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_share"),
+        Index("ix_files_uploader_id_id", "uploader_id", "id"),
+        Index("ix_files_sha256", "sha256"),
+    )
+
+    uploader_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    file_type: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(20))
+    file_size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    storage_key: Mapped[str] = mapped_column(String(500), unique=True)
+    processing_status: Mapped[str] = mapped_column(String(20), default=ProcessingStatus.PENDING)
+    analysis_type: Mapped[str | None] = mapped_column(String(50))
+    text: Mapped[str | None] = mapped_column(Text, deferred=True)
+    confidence: Mapped[float | None]
+    engine: Mapped[str | None] = mapped_column(String(100))
+    engine_version: Mapped[str | None] = mapped_column(String(50))
+    language: Mapped[str | None] = mapped_column(String(20))
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class FileSegment(Numbered, Base):
+    """One line, page or spoken passage: where it stands and how sure the engine is."""
+
+    __tablename__ = "file_segments"
+    __table_args__ = (Index("uq_file_segments_file_id_position", "file_id", "position", unique=True),)
+
+    file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    confidence: Mapped[float | None]
+    page: Mapped[int | None]
+    start_seconds: Mapped[float | None]
+    end_seconds: Mapped[float | None]
+    box: Mapped[list[list[float]] | None] = mapped_column(JSONB)
