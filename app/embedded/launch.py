@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
@@ -40,8 +41,8 @@ def _prctl(option: int, *arguments: int) -> None:
 
 
 def _permitted() -> int:
-    with open("/proc/self/status", encoding="ascii") as status:
-        return next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm"))
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("CapPrm"))
 
 
 def _keep_only(capability: int) -> None:

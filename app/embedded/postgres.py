@@ -71,7 +71,6 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Returns when the server answers and our database with pgvector exists. Raises StartFailed."""
         self.prepare()
-        self.process = self.spawn()
         try:
             self._wait_ready()
             self.ensure_database()
@@ -86,7 +85,7 @@ class EmbeddedPostgres:
             self.process = None
 
     def prepare(self) -> None:
-        """Make the cluster the first time, and clear away what a killed server left. Needs the data directory's lock."""
+        """Make the cluster the first time, and clear away what a killed server left. Hold the directory's lock."""
         account = self._make_directory()
         self._end_leftover()
         if self._cluster.exists():
@@ -153,7 +152,7 @@ class EmbeddedPostgres:
         return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
     def ensure_database(self) -> None:
-        if not self.query("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+        if DATABASE not in self.query("postgres", "SELECT datname FROM pg_database").splitlines():
             self.query("postgres", f"CREATE DATABASE {DATABASE}")
         self.query(DATABASE, "CREATE EXTENSION IF NOT EXISTS vector")
 
@@ -199,9 +198,9 @@ class EmbeddedPostgres:
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
+        self.process = self.spawn()
         retries = 3
         while not self.is_ready():
-            assert self.process is not None
             if self.process.poll() is not None:
                 # Back ends of a killed server need a moment to notice and let go of its shared memory.
                 if retries == 0:

@@ -4,6 +4,7 @@ A process is known by its pid and its start time together, since pids are used a
 session; whatever it forked is found there even after the child itself is gone.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -57,10 +58,8 @@ class Identity:
 
     def signal(self, number: int) -> None:
         if self.alive():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 @dataclass(frozen=True)
