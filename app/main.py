@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.resources = resources
             app.state.answer_box = AnswerBox(signing_secret(settings))
             yield
-        tracing.shutdown()
+        tracing.force_flush()
 
     app = FastAPI(title="Evidesk", version="1.0.0", lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)

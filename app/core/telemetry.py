@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from opentelemetry import context as otel_context
@@ -44,6 +44,17 @@ def _add_context(_logger: Any, _method: str, event: structlog.typing.EventDict) 
     return event
 
 
+class JsonLines(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at the moment: it may be replaced after the start."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
 def configure_logging(service: str, settings: TelemetrySettings) -> None:
     """JSON lines for our own logs and every library's, each with the service's name and the correlation id."""
 
@@ -69,7 +80,7 @@ def configure_logging(service: str, settings: TelemetrySettings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = JsonLines()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -81,7 +92,7 @@ def configure_logging(service: str, settings: TelemetrySettings) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers = [other for other in root.handlers if not isinstance(other, JsonLines)] + [handler]
     root.setLevel(settings.log_level)
     # These print addresses with tokens in them, or a line a request; ours says the same without the query.
     for name in ("uvicorn.access", "httpx", "httpx2", "botocore", "urllib3", "websockets", "mcp", "fakeredis"):
@@ -89,7 +100,13 @@ def configure_logging(service: str, settings: TelemetrySettings) -> None:
 
 
 def configure_tracing(service: str, settings: TelemetrySettings) -> TracerProvider:
-    """Spans are always made, so that trace ids are in the logs; they leave the process only with an OTLP address."""
+    """Spans are always made, so that trace ids are in the logs; they leave the process only with an OTLP address.
+
+    A process has one provider: a second call gives the first one's.
+    """
+    current = trace.get_tracer_provider()
+    if isinstance(current, TracerProvider):
+        return current
     provider = TracerProvider(resource=Resource.create({"service.name": f"evidesk-{service}"}))
     if settings.otlp_endpoint:
         exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.rstrip("/") + "/v1/traces")
