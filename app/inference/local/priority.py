@@ -1,0 +1,114 @@
+"""Scores how pressing a report is, by a formula that can be read and argued with.
+
+    score    = clamp(25 + category + severity + outage + scope + deadline + sentiment + repeat + relief, 0, 100)
+    priority = low below 25, medium below 50, high below 75, critical from 75
+
+`category` is a fixed number of points for each category (`CATEGORY_POINTS`). Of every other group only the strongest
+term counts, so that shouting the same thing five times does not add up; `relief` holds negative points ("no rush",
+"cosmetic"). A term with a negation up to three words before it in the same clause is not counted, and a negated
+urgency ("not urgent") counts as relief. Each counted term comes back with its points and the words it was read from.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from app.inference.local.priority_terms import GROUPS, NEGATORS, RELIEF, URGENCY
+from app.inference.local.vocabulary import plain
+
+PriorityName = Literal["low", "medium", "high", "critical"]
+
+BASE_POINTS: Final = 25.0
+CATEGORY_POINTS: Final[dict[str, float]] = {
+    "general": -10.0,
+    "bug": 8.0,
+    "incident": 30.0,
+    "performance": 8.0,
+    "security": 28.0,
+    "account": 4.0,
+    "billing": 5.0,
+    "integration": 6.0,
+    "feature_request": -15.0,
+    "how_to": -12.0,
+}
+BANDS: Final[tuple[tuple[float, PriorityName], ...]] = ((75.0, "critical"), (50.0, "high"), (25.0, "medium"))
+NEGATED_URGENCY_POINTS: Final = -12.0
+MAX_CHARS: Final = 50_000
+_REACH: Final = 3
+_LONGEST: Final = max(len(phrase) for table in GROUPS.values() for phrase in table)
+
+_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[.!?;,:\n]|\d")
+_CLAUSE_END: Final = frozenset(".!?;,:\n")
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityTerm:
+    name: str
+    weight: float
+    evidence: str
+    """The words as written, or what else the points were given for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityScore:
+    priority: PriorityName
+    score: float
+    terms: tuple[PriorityTerm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    plain: str
+    start: int
+    end: int
+
+
+def score_priority(text: str, category: str | None = None) -> PriorityScore:
+    """See the module's docstring for the formula. `category` adds its fixed points when it is given and known."""
+    text = text[:MAX_CHARS]
+    counted = _strongest(text)
+    if category in CATEGORY_POINTS:
+        counted["category"] = PriorityTerm("category", CATEGORY_POINTS[category], category)
+    score = min(100.0, max(0.0, BASE_POINTS + sum(term.weight for term in counted.values())))
+    priority = next((name for limit, name in BANDS if score >= limit), "low")
+    ordered = sorted(counted.values(), key=lambda term: -abs(term.weight))
+    return PriorityScore(priority, score, (PriorityTerm("base", BASE_POINTS, "every report"), *ordered))
+
+
+def _strongest(text: str) -> dict[str, PriorityTerm]:
+    """The strongest term of each group, negations applied."""
+    words = [_Word(plain(match[0]).replace("’", "'"), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    found: dict[str, PriorityTerm] = {}
+
+    def keep(term: PriorityTerm) -> None:
+        if term.name not in found or abs(term.weight) > abs(found[term.name].weight):
+            found[term.name] = term
+
+    position = 0
+    while position < len(words):
+        length = 0
+        for size in range(min(_LONGEST, len(words) - position), 0, -1):
+            phrase = tuple(word.plain for word in words[position : position + size])
+            hits = [(name, table[phrase]) for name, table in GROUPS.items() if phrase in table]
+            if hits:
+                length = size
+                negated = _negated(words, position)
+                start = words[position - 1].start if negated and position else words[position].start
+                evidence = text[start : words[position + size - 1].end]
+                for name, weight in hits:
+                    if not negated:
+                        keep(PriorityTerm(name, weight, evidence))
+                    elif name in URGENCY:
+                        keep(PriorityTerm(RELIEF, NEGATED_URGENCY_POINTS, evidence))
+                break
+        position += length or 1
+    return found
+
+
+def _negated(words: list[_Word], position: int) -> bool:
+    for word in reversed(words[max(0, position - _REACH) : position]):
+        if word.plain in _CLAUSE_END:
+            return False
+        if word.plain in NEGATORS or word.plain.endswith("n't"):
+            return True
+    return False
