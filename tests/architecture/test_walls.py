@@ -1,0 +1,49 @@
+"""The rules of the house that an import contract cannot say."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("app", "mcp_server", "mcp_client")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MAX_LINES = 400
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert sum(map(len, imports.values())) > 100
+    # Raises CycleError, naming the circle.
+    assert list(TopologicalSorter(imports).static_order())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_stays_short_and_imports_at_its_top(path: Path) -> None:
+    source = path.read_text()
+    assert len(source.splitlines()) <= MAX_LINES
+    inner = [
+        node.lineno
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert inner == []
+
+
+def test_alembic_stays_a_folder_and_never_a_package() -> None:
+    assert not (ROOT / "alembic" / "__init__.py").exists()
+
+
+def test_only_settings_read_the_environment() -> None:
+    allowed = {"app/core/settings.py", "app/embedded/supervisor.py"}
+    readers = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if "os.environ" in (source := path.read_text()) or "getenv(" in source
+    ]
+    assert set(readers) <= allowed
