@@ -26,7 +26,7 @@ COPY --from=build /opt/evidesk /opt/evidesk
 WORKDIR /srv/evidesk
 COPY alembic.ini ./
 COPY alembic alembic
-USER evidesk
+USER 10001:10001
 VOLUME /var/lib/evidesk
 EXPOSE 8000 8001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
