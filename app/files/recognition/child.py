@@ -1,0 +1,74 @@
+"""The child process that decodes strangers' files: requests as JSON lines on its input, answers on its output.
+
+It has no secrets in its environment, a limit on its memory, and ends as soon as its parent does (its input
+closes). Whatever a decoder prints goes to standard error, so it cannot be mistaken for an answer.
+"""
+
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from app.files.content_type import ContentType
+from app.files.recognition.recognise import recognise
+from app.files.recognition.result import RecognitionFailed, RecognitionSettings, Stage
+
+MEMORY_BYTES: Final = 8 * 1024**3
+"""Address space, not resident memory: the ONNX and FFmpeg libraries alone map about 3 GiB."""
+
+
+def answer(request: dict[str, Any], send: TextIO) -> None:
+    """Recognise one file; any error becomes a `failed` line, since this is the edge of the process."""
+
+    def progress(stage: Stage, fraction: float, message: str) -> None:
+        _send(send, {"progress": [stage, round(fraction, 4), message]})
+
+    try:
+        recognition = recognise(
+            Path(request["path"]),
+            ContentType(**request["content"]),
+            settings=RecognitionSettings(**request["settings"]),
+            progress=progress,
+        )
+        _send(send, {"done": asdict(recognition)})
+    except RecognitionFailed as failure:
+        _send(send, {"failed": {"reason": failure.reason, "stage": failure.stage, "hostile": failure.hostile}})
+    except Exception as error:  # noqa: BLE001 - the edge: a decoder's unforeseen error is this file's failure
+        reason = f"The content is damaged in a way its reader did not foresee ({type(error).__name__})."
+        _send(send, {"failed": {"reason": reason, "stage": "validation", "hostile": False}})
+
+
+def serve(requests: TextIO, send: TextIO) -> None:
+    """Answer request after request; a thread watches the input so that its end stops even a busy process."""
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_watch, args=(requests, waiting), daemon=True).start()
+    while line := waiting.get():
+        answer(json.loads(line), send)
+
+
+def _watch(requests: TextIO, waiting: "queue.SimpleQueue[str]") -> None:
+    for line in requests:
+        waiting.put(line)
+    os._exit(0)
+
+
+def _send(send: TextIO, line: dict[str, Any]) -> None:
+    send.write(json.dumps(line, separators=(",", ":")) + "\n")
+    send.flush()
+
+
+def main() -> None:
+    send = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    serve(sys.stdin, send)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Runs recognitions in a child process with a time limit, so that no file can take the worker along.
+
+The child is started once and kept, with its models loaded. One that hangs is killed at the limit, one that
+crashes is replaced, and the file is tried once more before it is called failed.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from app.files.content_type import ContentType
+from app.files.recognition.result import (
+    Box,
+    Hostile,
+    Progress,
+    Recognition,
+    RecognitionFailed,
+    RecognitionSettings,
+    Segment,
+    Stage,
+    Unreadable,
+)
+
+COMMAND: Final = (sys.executable, "-m", "app.files.recognition.child")
+RECYCLE_AFTER: Final = 200
+"""Recognitions a child serves before it is replaced: native decoders leak."""
+
+_PASSED_ON: Final = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "HF_HOME",
+)  # fmt: skip
+_TRIES: Final = 2
+
+
+class _Crashed(Exception):
+    """The child ended without an answer."""
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """One recognition: what is asked, who listens, and whether anybody still wants it."""
+
+    request: str
+    seconds: float
+    progress: Progress
+    given_up: threading.Event = field(default_factory=threading.Event)
+
+
+class RecognitionProcess:
+    """One child, one recognition at a time; `run` may be awaited from any event loop."""
+
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+        self._command = tuple(command)
+        self._child: subprocess.Popen[str] | None = None
+        self._served = 0
+        self._lock = threading.Lock()
+        self._turn: _Turn | None = None
+
+    async def run(
+        self,
+        path: Path,
+        content: ContentType,
+        *,
+        settings: RecognitionSettings,
+        seconds: float,
+        progress: Progress,
+    ) -> Recognition:
+        """Recognise the file at `path` within `seconds` of wall time.
+
+        Raises:
+            RecognitionFailed: as the engine said, or because it crashed twice, or because time ran out.
+        """
+        loop = asyncio.get_running_loop()
+
+        def forward(stage: Stage, fraction: float, message: str) -> None:
+            loop.call_soon_threadsafe(progress, stage, fraction, message)
+
+        request = json.dumps({"path": str(path), "content": asdict(content), "settings": asdict(settings)})
+        turn = _Turn(request, seconds, forward)
+        try:
+            return await asyncio.to_thread(self._in_turn, turn)
+        except asyncio.CancelledError:
+            turn.given_up.set()
+            if self._turn is turn:
+                self._kill()
+            raise
+
+    def close(self) -> None:
+        """End the child, if there is one, and with it a recognition that is under way."""
+        if (turn := self._turn) is not None:
+            turn.given_up.set()
+        self._kill()
+        with self._lock:
+            self._discard()
+
+    def _in_turn(self, turn: _Turn) -> Recognition:
+        with self._lock:
+            self._turn = turn
+            try:
+                for _ in range(_TRIES):
+                    with suppress(_Crashed):
+                        return self._attempt(turn)
+                    if turn.given_up.is_set():
+                        break
+            finally:
+                self._turn = None
+        raise Unreadable("Reading this file crashes its decoder; it was stopped.", "validation")
+
+    def _attempt(self, turn: _Turn) -> Recognition:
+        child = self._started()
+        overdue = threading.Event()
+        last: Stage = "validation"
+
+        def stop() -> None:
+            overdue.set()
+            child.kill()
+
+        timer = threading.Timer(turn.seconds, stop)
+        timer.start()
+        try:
+            for line in _asked(child, turn.request):
+                message: dict[str, Any] = json.loads(line)
+                if "progress" in message:
+                    last = message["progress"][0]
+                    turn.progress(*message["progress"])
+                elif "failed" in message:
+                    raise _failure(message["failed"])
+                else:
+                    return _recognition(message["done"])
+        finally:
+            timer.cancel()
+        self._discard()
+        if overdue.is_set():
+            raise RecognitionFailed(f"Reading the file took longer than the {turn.seconds:g} s allowed.", last)
+        raise _Crashed
+
+    def _started(self) -> "subprocess.Popen[str]":
+        if self._child is not None and (self._served >= RECYCLE_AFTER or self._child.poll() is not None):
+            self._discard()
+        if self._child is None:
+            environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            self._child = subprocess.Popen(  # noqa: S603 - our own module, no input in the command
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**environment, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+                encoding="utf-8",
+            )
+            self._served = 0
+        self._served += 1
+        return self._child
+
+    def _kill(self) -> None:
+        if (child := self._child) is not None:
+            child.kill()
+
+    def _discard(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            with suppress(BrokenPipeError):
+                child.communicate()
+
+
+def _asked(child: "subprocess.Popen[str]", request: str) -> Iterator[str]:
+    """Hand the request over and give the child's lines until it ends; a child already gone gives none."""
+    if child.stdin is None or child.stdout is None:
+        return
+    with suppress(BrokenPipeError):
+        child.stdin.write(request + "\n")
+        child.stdin.flush()
+    yield from child.stdout
+
+
+def _failure(fields: dict[str, Any]) -> RecognitionFailed:
+    return (Hostile if fields["hostile"] else Unreadable)(fields["reason"], fields["stage"])
+
+
+def _recognition(fields: dict[str, Any]) -> Recognition:
+    segments = [Segment(**{**segment, "box": _box(segment["box"])}) for segment in fields["segments"]]
+    return Recognition(**{**fields, "segments": segments})
+
+
+def _box(corners: list[list[float]] | None) -> Box | None:
+    if corners is None:
+        return None
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
+    return ((ax, ay), (bx, by), (cx, cy), (dx, dy))
