@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -170,14 +170,14 @@ class RecognitionProcess:
                 child.communicate()
 
 
-def _asked(child: "subprocess.Popen[str]", request: str) -> Iterator[str]:
-    """Hand the request over and give the child's lines until it ends; a child already gone gives none."""
+def _asked(child: "subprocess.Popen[str]", request: str) -> Iterable[str]:
+    """Hand the request over; the child's lines until it ends (none when it is gone already)."""
     if child.stdin is None or child.stdout is None:
-        return
+        return ()
     with suppress(BrokenPipeError):
         child.stdin.write(request + "\n")
         child.stdin.flush()
-    yield from child.stdout
+    return child.stdout
 
 
 def _failure(fields: dict[str, Any]) -> RecognitionFailed:
