@@ -2,16 +2,13 @@
 # One image for every process: the command says which (api, worker, relay, mcp).
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-WORKDIR /src
+WORKDIR /srv/evidesk
 COPY requirements/bootstrap.lock requirements/runtime.lock requirements/
 RUN python -m venv /opt/evidesk \
     && /opt/evidesk/bin/pip install --require-hashes -r requirements/bootstrap.lock \
     && /opt/evidesk/bin/uv pip install --python /opt/evidesk/bin/python --no-deps --require-hashes -r requirements/runtime.lock
-COPY pyproject.toml README.md LICENSE ./
-COPY app app
-COPY mcp_server mcp_server
-COPY mcp_client mcp_client
-RUN /opt/evidesk/bin/uv pip install --python /opt/evidesk/bin/python --no-deps --no-build-isolation . \
+COPY . .
+RUN /opt/evidesk/bin/uv pip install --python /opt/evidesk/bin/python --no-deps --no-build-isolation --editable . \
     && /opt/evidesk/bin/pip uninstall --yes uv
 
 FROM python:3.11-slim-bookworm
@@ -23,9 +20,8 @@ ENV PATH=/opt/evidesk/bin:$PATH \
 RUN groupadd --system --gid 10001 evidesk \
     && useradd --system --uid 10001 --gid evidesk --home-dir /var/lib/evidesk --create-home evidesk
 COPY --from=build /opt/evidesk /opt/evidesk
+COPY --from=build /srv/evidesk /srv/evidesk
 WORKDIR /srv/evidesk
-COPY alembic.ini ./
-COPY alembic alembic
 USER 10001:10001
 VOLUME /var/lib/evidesk
 EXPOSE 8000 8001

@@ -1,7 +1,7 @@
 """The database: one engine a process, one unit of work a cause.
 
 A service never commits. The unit of work around it does, once, and before the answer leaves: the dependencies below
-end with scope "function", which FastAPI closes before it sends the response (a plain `yield` dependency would end after).
+end with scope "function", which FastAPI closes before it sends the response (a plain `yield` dependency ends after it).
 """
 
 from collections.abc import AsyncIterator

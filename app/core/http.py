@@ -28,6 +28,7 @@ from app.core.errors import (
     ProblemOut,
     TooLarge,
 )
+from app.core.metrics import REQUEST_SECONDS
 from app.core.telemetry import CORRELATION_HEADER, continued, correlation_id, get_logger, new_correlation_id, span
 
 log = get_logger(__name__)
@@ -63,19 +64,16 @@ def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
     ]
 
 
-async def _on_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+async def _on_problem(_request: Request, error: Problem) -> Response:
     return problem_response(error)
 
 
-async def _on_validation(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _on_validation(_request: Request, error: RequestValidationError) -> Response:
     return problem_response(Invalid(errors=field_errors(error.errors())))
 
 
-async def _on_http(_request: Request, error: Exception) -> Response:
+async def _on_http(_request: Request, error: StarletteHTTPException) -> Response:
     """What the framework itself refuses: unknown paths, methods, unreadable bodies."""
-    assert isinstance(error, StarletteHTTPException)
     known = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}.get(error.status_code, BadRequest)
     if known is BadRequest and error.status_code != BadRequest.status:
         phrase = http.HTTPStatus(error.status_code).phrase
@@ -91,9 +89,9 @@ async def _on_http(_request: Request, error: Exception) -> Response:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_validation)
-    app.add_exception_handler(StarletteHTTPException, _on_http)
+    app.exception_handler(Problem)(_on_problem)
+    app.exception_handler(RequestValidationError)(_on_validation)
+    app.exception_handler(StarletteHTTPException)(_on_http)
 
 
 class RoadMiddleware:
@@ -137,6 +135,7 @@ class RoadMiddleware:
                 current.set_attribute("http.route", route)
                 current.set_attribute("http.response.status_code", status)
                 seconds = time.perf_counter() - started
+                REQUEST_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
                 log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
 
 
