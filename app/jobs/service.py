@@ -1,0 +1,120 @@
+"""Jobs as rows: made with their cause, settled with their results, always by whoever holds the claim.
+
+`create` writes the first `JobDue` itself. A task gets the job's id and works inside `claims.hold`.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import now
+from app.core.telemetry import inject
+from app.jobs.errors import ClaimLost
+from app.jobs.events import JobDue
+from app.models.base import uuid7
+from app.models.job import Job, JobState
+from app.outbox import writer as outbox
+
+
+@dataclass(slots=True)
+class Claim:
+    """The right to settle a job. `token` is its fence: nothing is written by one who holds an older token."""
+
+    job_id: uuid.UUID
+    kind: str
+    subject: str
+    attempt: int
+    token: str
+    settled: bool = field(default=False, compare=False)
+
+
+def create(db: AsyncSession, *, kind: str, subject: str, start: bool = True) -> Job:
+    """A queued job and, if `start`, its dispatch; its id is known at once.
+
+    With `start=False` it lies until `dispatch` is called, or until the reaper finds that it waits too long.
+    """
+    job = Job(id=uuid7(), kind=kind, subject=subject, state=JobState.QUEUED, carrier=inject())
+    db.add(job)
+    if start:
+        outbox.add(db, JobDue(job_id=job.id, kind=kind, subject=subject))
+    return job
+
+
+async def dispatch(db: AsyncSession, job_id: uuid.UUID) -> bool:
+    """Knock for a queued job now. False when it is not queued: running or settled."""
+    row = (
+        await db.execute(
+            update(Job)
+            .where(Job.id == job_id, Job.state == JobState.QUEUED)
+            .values(due_at=func.clock_timestamp())
+            .returning(Job.kind, Job.subject)
+            .execution_options(synchronize_session=False)
+        )
+    ).one_or_none()
+    if row is None:
+        return False
+    outbox.add(db, JobDue(job_id=job_id, kind=row.kind, subject=row.subject))
+    return True
+
+
+async def progress(db: AsyncSession, claim: Claim, *, stage: str, fraction: float) -> None:
+    """Raises ClaimLost when the claim no longer holds."""
+    await _write(db, claim, stage=stage, progress=min(max(fraction, 0.0), 1.0))
+
+
+async def succeed(db: AsyncSession, claim: Claim) -> None:
+    """In the unit of work that stores the results. Raises ClaimLost, and then nothing of it may be kept."""
+    await _write(db, claim, **_ended(JobState.SUCCEEDED), progress=1.0, error=None)
+    claim.settled = True
+
+
+async def fail(db: AsyncSession, claim: Claim, *, reason: str) -> None:
+    """For good: trying again would not help. `reason` is read by people. Raises ClaimLost."""
+    await _write(db, claim, **_ended(JobState.FAILED), error=reason)
+    claim.settled = True
+
+
+async def postpone(db: AsyncSession, claim: Claim, *, until: datetime | None) -> None:
+    """Give the job back without counting the attempt; None: until `dispatch` is called. Raises ClaimLost."""
+    due = until or now()
+    values = {"state": JobState.QUEUED, "lease_expires_at": None, "due_at": due, "attempts": Job.attempts - 1}
+    await _write(db, claim, **values)
+    if until is not None:
+        outbox.add(db, JobDue(job_id=claim.job_id, kind=claim.kind, subject=claim.subject), not_before=until)
+    claim.settled = True
+
+
+async def requeue(db: AsyncSession, claim: Claim, *, due_at: datetime, error: str) -> None:
+    """The attempt counts and another will follow; whoever calls this sees to the dispatch. Raises ClaimLost."""
+    await _write(db, claim, state=JobState.QUEUED, lease_expires_at=None, due_at=due_at, error=error)
+    claim.settled = True
+
+
+async def find(db: AsyncSession, job_id: uuid.UUID) -> Job | None:
+    """Access is the caller's affair: a job is seen through the file or run it belongs to."""
+    return await db.get(Job, job_id)
+
+
+def _ended(state: JobState) -> dict[str, Any]:
+    return {"state": state, "lease_expires_at": None, "finished_at": func.clock_timestamp()}
+
+
+async def _write(db: AsyncSession, claim: Claim, **values: Any) -> None:
+    held = await db.execute(
+        update(Job)
+        .where(Job.id == claim.job_id, Job.state == JobState.RUNNING, Job.claim == claim.token)
+        .values(**values)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if held.one_or_none() is None:
+        raise ClaimLost(f"job {claim.job_id}, attempt {claim.attempt}")
+
+
+def backoff(attempts: int, *, first: float, most: float) -> timedelta:
+    """How long a job rests after its `attempts`-th failure."""
+    return timedelta(seconds=min(first * 2.0 ** min(max(attempts - 1, 0), 16), most))
