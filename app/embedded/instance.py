@@ -71,7 +71,8 @@ class Instance:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the data directory. Raises AlreadyRunning, without having touched anything in it."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        # As root, PostgreSQL's own user must be able to walk through it.
+        self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:

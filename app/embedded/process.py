@@ -135,14 +135,16 @@ def spawn(
 
 def stop(process: "subprocess.Popen[bytes]", number: int = signal.SIGTERM, *, grace: float = 10.0) -> None:
     """Ask, wait `grace` seconds, then kill it and all it forked. Returns when nothing of it is left."""
+    if process.poll() is not None:
+        # Its pid may be somebody else's by now.
+        return
     identity = Identity.of(process.pid)
-    if process.poll() is None:
-        process.send_signal(number)
-        try:
-            process.wait(grace)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    process.send_signal(number)
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
     if identity is not None:
         kill_session(identity)
 

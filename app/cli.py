@@ -1,0 +1,137 @@
+"""The `evidesk` command. Every process of the product can be started by it, alone or all at once."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from app.core.settings import Settings
+from app.embedded.instance import Instance
+from app.embedded.up import Up
+from app.sample.report import send_sample
+
+cli = typer.Typer(
+    help="The AI support desk that shows its evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            where = "__".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"The setting {where} is not usable: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+
+
+DATABASE, REDIS = "DATABASE_URL", "REDIS_URL"
+
+
+def _become(module: str, *arguments: str, needs: Sequence[str] = (DATABASE, REDIS)) -> None:
+    """Go on as another Python process, with the addresses it needs: the settings', else those of a running instance."""
+    settings = _settings()
+    state = Instance(settings.data_dir.resolve()).read()
+    running = state if state is not None and state.running else None
+    found = {
+        DATABASE: settings.database_url.get_secret_value()
+        if settings.database_url
+        else running and running.database_url,
+        REDIS: settings.redis_url.get_secret_value() if settings.redis_url else running and running.redis_url,
+    }
+    environment = dict(os.environ)
+    for name in needs:
+        address = found[name]
+        if not address:
+            typer.echo(f"Set {name}, or start everything with 'evidesk up'.", err=True)
+            raise typer.Exit(2)
+        environment[name] = address
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)
+
+
+@cli.command()
+def up(
+    *,
+    once: Annotated[bool, typer.Option(help="Stop after the sample report; exit 0 only if its ticket is complete.")] = (
+        False
+    ),
+    data_dir: Annotated[Path | None, typer.Option(help="Instead of EVIDESK_DATA_DIR.")] = None,
+) -> None:
+    """Start everything on this machine and serve until Ctrl-C."""
+    settings = _settings()
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    raise typer.Exit(asyncio.run(Up(settings, Console(highlight=False), send_sample, once=once).run()))
+
+
+@cli.command()
+def api() -> None:
+    """Serve HTTP and WebSocket on EVIDESK_HOST:EVIDESK_PORT."""
+    _become("app.commands.api")
+
+
+@cli.command(context_settings=PASS_ON)
+def worker(context: typer.Context) -> None:
+    """Run background tasks; takes Celery's own worker options too."""
+    _become("app.commands.worker", *context.args)
+
+
+@cli.command()
+def relay() -> None:
+    """Carry out what the outbox holds: tasks, pushes, outgoing calls."""
+    _become("app.commands.relay")
+
+
+@cli.command()
+def mcp() -> None:
+    """Serve the tools to agents on EVIDESK_MCP_PORT."""
+    _become("mcp_server")
+
+
+@cli.command()
+def migrate(revision: Annotated[str, typer.Argument(help="The revision to go up to.")] = "head") -> None:
+    """Bring the database schema up to date."""
+    _become("app.commands.migrate", revision, needs=[DATABASE])
+
+
+@cli.command()
+def create_admin() -> None:
+    """Create the user admin with EVIDESK_ADMIN_PASSWORD, if there is none."""
+    _become("app.commands.create_admin", needs=[DATABASE])
+
+
+@cli.command()
+def openapi(path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("openapi.json")) -> None:
+    """Write the OpenAPI document."""
+    _become("app.commands.openapi", str(path), needs=[])
+
+
+@cli.command()
+def status() -> None:
+    """Say what runs on the data directory; exit 1 if nothing does."""
+    settings = _settings()
+    state = Instance(settings.data_dir.resolve()).read()
+    if state is None or not state.running:
+        typer.echo(f"Nothing runs on {settings.data_dir.resolve()}.")
+        raise typer.Exit(1)
+    typer.echo(state.describe())
+
+
+def main() -> None:
+    cli()
+
+
+if __name__ == "__main__":
+    main()

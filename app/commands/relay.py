@@ -1,0 +1,14 @@
+"""The outbox relay. Several may run at once."""
+
+import asyncio
+
+from app.core.settings import get_settings
+from app.outbox.relay import run
+
+
+def main() -> None:
+    asyncio.run(run(get_settings()))
+
+
+if __name__ == "__main__":
+    main()
