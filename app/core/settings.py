@@ -116,7 +116,13 @@ class DatabaseSettings(BaseModel):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="EVIDESK_", env_nested_delimiter="__", env_file=".env", extra="ignore", populate_by_name=True
+        env_prefix="EVIDESK_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        # "NAME=" in a .env file means: not set.
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     host: str = "127.0.0.1"
