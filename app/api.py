@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
+from app.accounts import routes as accounts
+from app.core.http import API_PREFIX
 from app.health import routes as health
-
-PREFIX = "/api/v1"
+from app.tickets import routes as tickets
 
 
 def build_api() -> APIRouter:
@@ -16,4 +17,8 @@ def build_api() -> APIRouter:
 
 
 def _version_1() -> APIRouter:
-    return APIRouter(prefix=PREFIX)
+    api = APIRouter(prefix=API_PREFIX)
+    api.include_router(accounts.auth)
+    api.include_router(accounts.users)
+    api.include_router(tickets.router)
+    return api

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("role IN ('customer', 'agent', 'supervisor', 'admin')", name=op.f("ck_users_role_known")),
@@ -191,7 +192,7 @@ def upgrade() -> None:
     op.create_table(
         "ticket_changes",
         sa.Column("ticket_id", sa.BigInteger(), nullable=False),
-        sa.Column("actor_id", sa.BigInteger(), nullable=False),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True),
         sa.Column("action", sa.String(length=50), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("changes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),

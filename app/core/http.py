@@ -33,6 +33,7 @@ from app.core.telemetry import CORRELATION_HEADER, continued, correlation_id, ge
 
 log = get_logger(__name__)
 
+API_PREFIX = "/api/v1"
 PROBLEM_JSON = "application/problem+json"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 

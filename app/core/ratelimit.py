@@ -1,22 +1,43 @@
 """Requests per person and window, counted in Redis so that all API processes share one count.
 
 A sliding window of two fixed ones: the share of the last window that still overlaps is counted with this one's
-requests. While Redis is away each process counts by itself: a limit that is too generous beats a desk that is closed.
+requests. Refused requests are not counted, so that whoever waits as told is let in. A process takes a hundredth of a
+limit at once and spends that by itself: most requests cost no round trip. While Redis is away each process counts
+alone: a limit that is too generous beats a desk that is closed.
 """
 
+import ipaddress
 import math
 import time
 from collections import OrderedDict
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import RateLimited
+from app.core.http import problem_response
+from app.core.idempotency import Identify
 from app.core.redis import REDIS_AWAY, Redis, RedisError
+from app.core.settings import RateLimitSettings
 
-_SCRIPT = """
-local current = redis.call('INCR', KEYS[1])
-if current == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return {current, tonumber(redis.call('GET', KEYS[2]) or '0')}
+_TAKE = """
+local current = tonumber(redis.call('GET', KEYS[1]) or '0')
+local previous = tonumber(redis.call('GET', KEYS[2]) or '0')
+local free = math.floor(tonumber(ARGV[1]) - current - previous * tonumber(ARGV[2]))
+local taken = math.max(0, math.min(free, tonumber(ARGV[3])))
+if taken > 0 then
+  redis.call('INCRBY', KEYS[1], taken)
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+end
+return {taken, current, previous}
 """
-_LOCAL_SUBJECTS = 10_000
+_SUBJECTS = 20_000
+_SHARE = 100
+_AWAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +46,7 @@ class Allowance:
     window_seconds: int
     remaining: int
     reset_seconds: int
+    """Until the window ends; when exhausted, until one more request is allowed."""
 
     @property
     def exhausted(self) -> bool:
@@ -42,28 +64,134 @@ class Allowance:
         return headers
 
 
+@dataclass(slots=True)
+class _Lease:
+    """What this process holds of a subject's window: requests it may still pass, and what was left beyond them."""
+
+    window: int
+    held: int
+    beyond: int
+
+
 class RateLimiter:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._script = redis.register_script(_SCRIPT)
+        self._script = redis.register_script(_TAKE)
+        self._leases: OrderedDict[str, _Lease] = OrderedDict()
         self._local: OrderedDict[str, int] = OrderedDict()
+        self._away_until = 0.0
 
     async def take(self, subject: str, *, limit: int, window_seconds: int) -> Allowance:
         """Count one request of `subject` and say what is left; a negative `remaining` means it is over the limit."""
         at = time.time()
         window = int(at // window_seconds)
-        elapsed = at / window_seconds - window
-        keys = [f"rate:{subject}:{window}", f"rate:{subject}:{window - 1}"]
-        try:
-            current, previous = await self._script(keys=keys, args=[window_seconds * 2000])
-        except (*REDIS_AWAY, RedisError):
-            current, previous = self._count_here(keys)
-        used = current + previous * (1 - elapsed)
         reset = math.ceil((window + 1) * window_seconds - at)
-        return Allowance(limit, window_seconds, math.floor(limit - used), reset)
+        lease = self._leases.get(subject)
+        if lease is not None and lease.window == window and lease.held > 0:
+            lease.held -= 1
+            return Allowance(limit, window_seconds, lease.held + lease.beyond, reset)
+        weight = 1 - (at / window_seconds - window)
+        share = max(1, limit // _SHARE)
+        taken, current, previous = await self._reserve(_keys(subject, window), limit, weight, share, window_seconds)
+        if taken < 1:
+            wait = _wait(limit, current, previous, weight) * window_seconds
+            return Allowance(limit, window_seconds, -1, max(1, math.ceil(wait)))
+        lease = self._lease(subject, window)
+        lease.held += taken - 1
+        lease.beyond = max(0, math.floor(limit - current - previous * weight) - taken)
+        return Allowance(limit, window_seconds, lease.held + lease.beyond, reset)
 
-    def _count_here(self, keys: list[str]) -> tuple[int, int]:
-        current = self._local[keys[0]] = self._local.get(keys[0], 0) + 1
-        while len(self._local) > _LOCAL_SUBJECTS:
-            self._local.popitem(last=False)
-        return current, self._local.get(keys[1], 0)
+    async def give_back(self, subject: str, *, window_seconds: int) -> None:
+        """Uncount one request of this window."""
+        window = int(time.time() // window_seconds)
+        self._lease(subject, window).held += 1
+
+    def _lease(self, subject: str, window: int) -> _Lease:
+        lease = self._leases.get(subject)
+        if lease is None or lease.window != window:
+            lease = self._leases[subject] = _Lease(window, 0, 0)
+            self._leases.move_to_end(subject)
+            _bound(self._leases)
+        return lease
+
+    async def _reserve(
+        self, keys: list[str], limit: int, weight: float, share: int, window_seconds: int
+    ) -> tuple[int, int, int]:
+        if time.monotonic() >= self._away_until:
+            try:
+                taken, current, previous = await self._script(
+                    keys=keys, args=[limit, weight, share, window_seconds * 2000]
+                )
+                return int(taken), int(current), int(previous)
+            except (*REDIS_AWAY, RedisError):
+                # Not tried again at once: every request would wait for the connection to fail.
+                self._away_until = time.monotonic() + _AWAY_SECONDS
+        current, previous = self._local.get(keys[0], 0), self._local.get(keys[1], 0)
+        taken = max(0, min(math.floor(limit - current - previous * weight), share))
+        self._local[keys[0]] = current + taken
+        _bound(self._local)
+        return taken, current, previous
+
+
+def _keys(subject: str, window: int) -> list[str]:
+    # Braces: one slot of a Redis cluster holds both.
+    return [f"rate:{{{subject}}}:{window}", f"rate:{{{subject}}}:{window - 1}"]
+
+
+def _bound(entries: OrderedDict[str, Any]) -> None:
+    while len(entries) > _SUBJECTS:
+        entries.popitem(last=False)
+
+
+def _wait(limit: int, current: int, previous: int, weight: float) -> float:
+    """Windows until one request is free: when enough of the previous window has slid away, or of this one."""
+    if current < limit and previous > 0:
+        return max(0.0, weight - (limit - 1 - current) / previous)
+    return weight + 1 - (limit - 1) / max(current, limit)
+
+
+def address_of(scope: MutableMapping[str, Any]) -> str:
+    """The sender's address, of IPv6 the /64 that one household or machine is given."""
+    client = scope.get("client")
+    try:
+        address = ipaddress.ip_address(client[0] if client else "")
+    except ValueError:
+        return "unknown"
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+class RateLimitMiddleware:
+    """Counts every request under `prefix`: by person, or by address without a valid login."""
+
+    def __init__(self, app: ASGIApp, *, prefix: str, settings: RateLimitSettings) -> None:
+        self.app = app
+        self._prefix = f"{prefix}/"
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
+            await self.app(scope, receive, send)
+            return
+        state = scope["app"].state
+        identify: Identify = state.identify
+        limiter: RateLimiter = state.resources.limiter
+        who = await identify(Request(scope))
+        policy = "anonymous" if who is None else "person"
+        allowance = await limiter.take(
+            f"address:{address_of(scope)}" if who is None else f"user:{who.user_id}",
+            limit=self._settings.anonymous_requests if who is None else self._settings.requests,
+            window_seconds=self._settings.window_seconds,
+        )
+        headers = allowance.headers(policy)
+        if allowance.exhausted:
+            await problem_response(RateLimited(headers=headers))(scope, receive, send)
+            return
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        await self.app(scope, receive, send_counted)

@@ -10,6 +10,7 @@ from fastapi.requests import HTTPConnection
 
 from app.core.auth import TokenSigner, signing_secret
 from app.core.db import Database
+from app.core.ratelimit import RateLimiter
 from app.core.redis import Redis, connect
 from app.core.settings import Settings
 from app.core.storage import Storage, open_storage
@@ -26,6 +27,7 @@ class Resources:
     redis: Redis
     storage: Storage
     signer: TokenSigner
+    limiter: RateLimiter
 
 
 @asynccontextmanager
@@ -35,7 +37,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     db = Database(settings.database_url.get_secret_value(), settings.database)
     redis = connect(settings.redis_url.get_secret_value())
     try:
-        yield Resources(settings, db, redis, open_storage(settings), TokenSigner(signing_secret(settings)))
+        signer = TokenSigner(signing_secret(settings))
+        yield Resources(settings, db, redis, open_storage(settings), signer, RateLimiter(redis))
     finally:
         await redis.aclose()
         await db.dispose()

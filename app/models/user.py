@@ -24,6 +24,7 @@ class User(Numbered, Stamped, Base):
     password_hash: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(String(20), default=Role.CUSTOMER)
     active: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class LoginFamily(Identified, Stamped, Base):
