@@ -1,5 +1,6 @@
-"""A client of the public API and WebSocket, no closer to the product than any other: it imports nothing of its rooms."""
+"""A client of the public API and WebSocket. It imports nothing of the rooms: it is as far away as any other."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 PREFIX = "/api/v1"
 RUN_SECONDS = 180.0
@@ -61,19 +62,14 @@ class ReportClient:
         return _content(await self._http.get(f"{PREFIX}{path}", headers=self._authorised()))
 
     @asynccontextmanager
-    async def job_messages(self, job_ids: list[str]) -> AsyncIterator[AsyncIterator[Document]]:
-        """Everything the file protocol says about these jobs, from their beginning."""
-        async with connect(self._websocket_url, additional_headers=None, proxy=None) as socket:
+    async def job_messages(self, job_ids: list[str]) -> AsyncIterator[ClientConnection]:
+        """A socket on which the file protocol tells of these jobs, from their beginning."""
+        async with connect(self._websocket_url, proxy=None) as socket:
             # The token goes as the first message: an address with a token in it ends up in logs.
             await socket.send(json.dumps({"type": "authenticate", "data": {"token": self._token}}))
             for job_id in job_ids:
                 await socket.send(json.dumps({"type": "subscribe_job", "data": {"job_id": job_id, "after": 0}}))
-
-            async def messages() -> AsyncIterator[Document]:
-                async for frame in socket:
-                    yield json.loads(frame)
-
-            yield messages()
+            yield socket
 
     def _authorised(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
@@ -91,3 +87,13 @@ def _content(answer: httpx2.Response) -> Document:
         raise SampleFailed(f"{asked} was answered with {answer.status_code}: {answer.text[:500]}")
     document: Document = answer.json()
     return document
+
+
+async def next_message(socket: ClientConnection, seconds: float) -> Document | None:
+    """None when nothing came for so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            message: Document = json.loads(await socket.recv())
+            return message
+    except TimeoutError:
+        return None

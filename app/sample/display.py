@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +19,7 @@ def show_ticket(console: Console, ticket: Document, files: list[Document]) -> No
         facts.add_row(Text(name, style="dim"), Text(str(ticket.get(name) or "–")))
     confidence = ticket.get("confidence")
     facts.add_row(Text("confidence", style="dim"), Text("–" if confidence is None else f"{confidence:.0%}"))
-    parts = [Text(str(ticket.get("title") or ""), style="bold"), facts, _heading("Description")]
+    parts: list[RenderableType] = [Text(str(ticket.get("title") or ""), style="bold"), facts, _heading("Description")]
     parts.append(Text(str(ticket.get("description") or "")))
     parts += [_heading("Evidence"), *(_evidence(item, files) for item in ticket.get("evidence") or [])]
     actions = ticket.get("next_actions") or []
@@ -30,10 +30,11 @@ def show_ticket(console: Console, ticket: Document, files: list[Document]) -> No
 def show_login(console: Console, addresses: Addresses, username: str, password_file: Path) -> None:
     """The password itself stays in its file, out of the terminal's history."""
     body = f'{{"username": "{username}", "password": "\'"$(cat {password_file})"\'"}}'
+    login = f"{addresses.http}/api/v1/auth/login"
     lines = [
         f"API documentation  {addresses.http}/docs",
         f"MCP                {addresses.mcp}",
-        f"Log in             curl -s {addresses.http}/api/v1/auth/login -H 'Content-Type: application/json' -d '{body}'",
+        f"Log in             curl -s {login} -H 'Content-Type: application/json' -d '{body}'",
     ]
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)

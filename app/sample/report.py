@@ -11,7 +11,7 @@ from websockets.exceptions import WebSocketException
 
 from app.embedded.process import kept_secret
 from app.embedded.services import Addresses
-from app.sample.client import DONE, Document, ReportClient, SampleFailed, report_client
+from app.sample.client import DONE, Document, ReportClient, SampleFailed, next_message, report_client
 from app.sample.completeness import missing
 from app.sample.display import show_login, show_ticket
 
@@ -21,6 +21,7 @@ ATTACHMENTS = {HERE / "screenshot.png": "Read the picture", HERE / "voice_note.w
 USERNAME = "sample"
 PROCESSING_SECONDS = 180.0
 POLL_SECONDS = 0.5
+SILENCE_SECONDS = 5.0
 LAST_MESSAGES = frozenset({"ocr_completed", "transcription_completed", "file_processing_failed"})
 
 
@@ -58,7 +59,7 @@ async def _send(client: ReportClient, password: str, console: Console) -> tuple[
             str(upload["job_id"]): progress.add_task(title, total=1, note="")
             for upload, title in zip(uploads, ATTACHMENTS.values(), strict=True)
         }
-        await _watch(client, jobs, progress)
+        await _watch(client, uploads, jobs, progress)
         writing = progress.add_task("The agent writes the ticket", total=None, note="")
         answer = await client.create_ticket(REPORT.read_text(encoding="utf-8"), [str(file["id"]) for file in uploads])
         ticket = await _result(client, answer)
@@ -76,22 +77,37 @@ async def _enter(client: ReportClient, password: str) -> None:
 
 
 async def _upload(client: ReportClient, path: Path, progress: Progress) -> Document:
-    size = path.stat().st_size
-    task = progress.add_task(f"Upload {path.name}", total=1, note=f"{size / 1024:.0f} KB")
+    task = progress.add_task(f"Upload {path.name}", total=1, note="")
     upload = await client.upload(path)
-    progress.update(task, completed=1)
+    progress.update(task, completed=1, note=f"{upload['file_size'] / 1024:.0f} KB")
     return upload
 
 
-async def _watch(client: ReportClient, jobs: dict[str, TaskID], progress: Progress) -> None:
-    """Until every job is done: by the socket, and should that break, by asking."""
+async def _watch(client: ReportClient, uploads: list[Document], jobs: dict[str, TaskID], progress: Progress) -> None:
+    """Until every job is done. The socket tells; where it is silent or breaks, the status is asked for."""
     pending = dict(jobs)
-    with suppress(TimeoutError, OSError, WebSocketException):
-        async with asyncio.timeout(PROCESSING_SECONDS), client.job_messages(list(jobs)) as messages:
-            async for message in messages:
-                _advance(message, pending, progress)
-                if not pending:
-                    return
+    async with asyncio.timeout(PROCESSING_SECONDS):
+        with suppress(OSError, WebSocketException):
+            async with client.job_messages(list(jobs)) as socket:
+                while pending:
+                    message = await next_message(socket, SILENCE_SECONDS)
+                    if message is not None:
+                        _advance(message, pending, progress)
+                    else:
+                        await _ask(client, uploads, pending, progress)
+        while pending:
+            await _ask(client, uploads, pending, progress)
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def _ask(client: ReportClient, uploads: list[Document], pending: dict[str, TaskID], progress: Progress) -> None:
+    for upload in uploads:
+        if (task := pending.get(str(upload["job_id"]))) is None:
+            continue
+        status = await client.get(f"/files/{upload['id']}/status")
+        if status["processing_status"] in DONE:
+            progress.update(task, completed=1, note=status.get("error") or "")
+            del pending[str(upload["job_id"])]
 
 
 def _advance(message: Document, pending: dict[str, TaskID], progress: Progress) -> None:
