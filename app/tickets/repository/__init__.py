@@ -1,0 +1,6 @@
+"""Rows of tickets and of what hangs on them, each query starting from what its viewer may see."""
+
+from app.tickets.repository.tickets import TicketRepository
+from app.tickets.repository.trail import CommentRepository, Timeline
+
+__all__ = ["CommentRepository", "TicketRepository", "Timeline"]

@@ -1,0 +1,147 @@
+"""HTTP for tickets: translation only."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.accounts.authentication import CurrentUser
+from app.core.db import ReadSession, WriteSession
+from app.core.errors import Invalid, PreconditionFailed, RateLimited, TooLarge, Unauthenticated, documented
+from app.core.http import IfMatch, etag
+from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute
+from app.core.pagination import BadCursor, link_next
+from app.tickets import service as tickets
+from app.tickets.errors import (
+    AssigneeUnfit,
+    StaffOnly,
+    SupervisorOnly,
+    TicketClosed,
+    TicketMissing,
+    TransitionImpossible,
+)
+from app.tickets.schemas import (
+    ChangeOut,
+    CommentIn,
+    CommentOut,
+    PageQuery,
+    TicketIn,
+    TicketOut,
+    TicketPatch,
+    TicketPut,
+    TicketQuery,
+)
+
+router = APIRouter(
+    route_class=IdempotentRoute,
+    prefix="/tickets",
+    tags=["tickets"],
+    responses=documented(Unauthenticated, Invalid, RateLimited),
+)
+
+_EDITING = documented(
+    StaffOnly, TicketMissing, TicketClosed, TransitionImpossible, PreconditionFailed, TooLarge, Invalid, AssigneeUnfit
+)
+_POSTING = (IdempotencyKeyInvalid, TooLarge, Invalid, IdempotencyConflict)
+
+
+@router.post("", status_code=201, responses=documented(*_POSTING))
+async def create_ticket(
+    body: TicketIn, who: CurrentUser, db: WriteSession, request: Request, response: Response
+) -> TicketOut:
+    ticket = await tickets.create(
+        db,
+        who,
+        title=body.title,
+        description=body.description,
+        priority=body.priority,
+        category=body.category,
+        tags=body.tags,
+    )
+    response.headers["Location"] = f"{request.url.path}/{ticket.id}"
+    response.headers["ETag"] = etag(ticket.version)
+    return ticket
+
+
+@router.get("", responses=documented(Invalid, BadCursor))
+async def list_tickets(
+    asked: Annotated[TicketQuery, Query()], who: CurrentUser, db: ReadSession, request: Request, response: Response
+) -> list[TicketOut]:
+    page = await tickets.list_tickets(db, who, asked=asked)
+    link_next(request, response, page.next_cursor)
+    return list(page.rows)
+
+
+@router.get("/{ticket_id}", responses=documented(TicketMissing))
+async def get_ticket(ticket_id: int, who: CurrentUser, db: ReadSession, response: Response) -> TicketOut:
+    ticket = await tickets.get(db, who, ticket_id)
+    response.headers["ETag"] = etag(ticket.version)
+    return ticket
+
+
+@router.put("/{ticket_id}", responses=_EDITING)
+async def replace_ticket(
+    ticket_id: int,
+    body: TicketPut,
+    who: CurrentUser,
+    db: WriteSession,
+    response: Response,
+    if_match: IfMatch = None,
+) -> TicketOut:
+    ticket = await tickets.update(db, who, ticket_id, edit=body.edit(), if_match=if_match, whole=True)
+    response.headers["ETag"] = etag(ticket.version)
+    return ticket
+
+
+@router.patch("/{ticket_id}", responses=_EDITING)
+async def edit_ticket(
+    ticket_id: int,
+    body: TicketPatch,
+    who: CurrentUser,
+    db: WriteSession,
+    response: Response,
+    if_match: IfMatch = None,
+) -> TicketOut:
+    """RFC 7396 merge-patch. Customers may change title, description and tags, and end or reopen their ticket."""
+    ticket = await tickets.update(db, who, ticket_id, edit=body.edit(), if_match=if_match)
+    response.headers["ETag"] = etag(ticket.version)
+    return ticket
+
+
+@router.delete("/{ticket_id}", status_code=204, responses=documented(SupervisorOnly, TicketMissing, PreconditionFailed))
+async def delete_ticket(ticket_id: int, who: CurrentUser, db: WriteSession, if_match: IfMatch = None) -> None:
+    await tickets.delete(db, who, ticket_id, if_match=if_match)
+
+
+@router.get("/{ticket_id}/comments", responses=documented(TicketMissing, Invalid, BadCursor))
+async def list_comments(
+    ticket_id: int,
+    asked: Annotated[PageQuery, Query()],
+    who: CurrentUser,
+    db: ReadSession,
+    request: Request,
+    response: Response,
+) -> list[CommentOut]:
+    page = await tickets.comments(db, who, ticket_id, cursor=asked.cursor, limit=asked.limit)
+    link_next(request, response, page.next_cursor)
+    return list(page.rows)
+
+
+@router.post(
+    "/{ticket_id}/comments", status_code=201, responses=documented(StaffOnly, TicketMissing, TicketClosed, *_POSTING)
+)
+async def add_comment(ticket_id: int, body: CommentIn, who: CurrentUser, db: WriteSession) -> CommentOut:
+    return await tickets.comment(db, who, ticket_id, body=body.body, visibility=body.visibility)
+
+
+@router.get("/{ticket_id}/timeline", responses=documented(TicketMissing, Invalid, BadCursor))
+async def get_timeline(
+    ticket_id: int,
+    asked: Annotated[PageQuery, Query()],
+    who: CurrentUser,
+    db: ReadSession,
+    request: Request,
+    response: Response,
+) -> list[ChangeOut]:
+    page = await tickets.timeline(db, who, ticket_id, cursor=asked.cursor, limit=asked.limit)
+    link_next(request, response, page.next_cursor)
+    return list(page.rows)

@@ -1,0 +1,24 @@
+"""Looking at tickets."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.auth import Principal
+from app.core.pagination import Page
+from app.tickets.repository import TicketRepository, Timeline
+from app.tickets.schemas import ChangeOut, TicketOut, TicketQuery
+
+
+async def get(db: AsyncSession, who: Principal, ticket_id: int) -> TicketOut:
+    """Raises TicketMissing for what `who` may not see."""
+    return await TicketRepository(db, who).read(ticket_id)
+
+
+async def list_tickets(db: AsyncSession, who: Principal, *, asked: TicketQuery) -> Page[TicketOut]:
+    return await TicketRepository(db, who).list(asked)
+
+
+async def timeline(
+    db: AsyncSession, who: Principal, ticket_id: int, *, cursor: str | None = None, limit: int = 50
+) -> Page[ChangeOut]:
+    await TicketRepository(db, who).get(ticket_id)
+    return await Timeline(db, who).of_ticket(ticket_id, cursor=cursor, limit=limit)
