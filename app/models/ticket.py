@@ -143,7 +143,8 @@ class TicketChange(Numbered, Stamped, Base):
     __table_args__ = (Index("ix_ticket_changes_ticket_id_id", "ticket_id", "id"),)
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"))
-    actor_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    # None: the desk itself acted, on nobody's behalf.
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     action: Mapped[str] = mapped_column(String(50))
     version: Mapped[int]
     changes: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
