@@ -105,6 +105,9 @@ class TelemetrySettings(BaseModel):
 class ModelSettings(BaseModel):
     default: str = Field(default="local", description="The model a new configuration starts with.")
     request_seconds: float = Field(default=60.0, gt=0)
+    openai_base_url: str | None = Field(default=None, description="Another server that speaks OpenAI's Responses API.")
+    anthropic_base_url: str | None = None
+    bedrock_region: str | None = Field(default=None, description="Unset: as boto3 finds it. Credentials likewise.")
 
 
 class DatabaseSettings(BaseModel):
@@ -137,6 +140,14 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("REDIS_URL", "EVIDESK_REDIS_URL", "redis_url")
+    )
+
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "EVIDESK_OPENAI_API_KEY", "openai_api_key")
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTHROPIC_API_KEY", "EVIDESK_ANTHROPIC_API_KEY", "anthropic_api_key"),
     )
 
     auth: AuthSettings = AuthSettings()

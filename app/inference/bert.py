@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
+from scipy.special import erf  # type: ignore[import-untyped]  # scipy ships no types
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -78,12 +78,14 @@ class BertEncoder:
         size = width // self._shape.heads
 
         def heads(part: str) -> Floats:
-            return self._linear(x, f"{name}.{part}").reshape(batch, tokens, self._shape.heads, size).transpose(0, 2, 1, 3)
+            projected = self._linear(x, f"{name}.{part}")
+            return projected.reshape(batch, tokens, self._shape.heads, size).transpose(0, 2, 1, 3)
 
         scores = heads("query") @ heads("key").transpose(0, 1, 3, 2) / np.float32(math.sqrt(size)) + bias
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         scores /= scores.sum(axis=-1, keepdims=True)
-        return (scores @ heads("value")).transpose(0, 2, 1, 3).reshape(batch, tokens, width)
+        mixed: Floats = (scores @ heads("value")).transpose(0, 2, 1, 3).reshape(batch, tokens, width)
+        return mixed
 
     def _linear(self, x: Floats, name: str) -> Floats:
         return np.asarray(x @ self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"], dtype=np.float32)

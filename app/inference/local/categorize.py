@@ -35,5 +35,7 @@ def categorize(text: str, title: str | None = None) -> Categorization:
 
 
 def priority_sentence(priority: str, score: float, terms: tuple[PriorityTerm, ...]) -> str:
-    shown = ", ".join(f"{term.name} {term.weight:+.0f} (“{term.evidence}”)" for term in terms[1:])
-    return f"Priority {priority} with {score:.0f} of 100 points: base {terms[0].weight:+.0f}{', ' + shown if shown else ''}."
+    base, *others = terms
+    shown = [f"{base.name} {base.weight:+.0f}"]
+    shown += [f"{term.name} {term.weight:+.0f} (“{term.evidence}”)" for term in others]
+    return f"Priority {priority} with {score:.0f} of 100 points: {', '.join(shown)}."

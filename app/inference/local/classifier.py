@@ -16,7 +16,7 @@ from app.inference.embedding import Embedder, default_embedder
 from app.inference.local.examples import Example, load_examples
 from app.inference.local.linear import LinearHead, shipped_head
 from app.inference.local.routing import GENERAL, team_for
-from app.inference.local.vocabulary import Token, glossed, terms, tokens
+from app.inference.local.vocabulary import Token, glossed, terms, tokens, word_set
 
 ABSTAIN_BELOW: Final = 0.35
 """A calibrated confidence: under it the best guess is wrong about twice as often as it is right."""
@@ -25,10 +25,10 @@ _ALTERNATIVES: Final = 3
 _SPEAKING_TERMS: Final = 3
 _MIN_CONTRIBUTION: Final = 0.05
 _QUOTE_CHARS: Final = 90
-_SILENT: Final = frozenset(
+_SILENT: Final = word_set(
     "# a about after all am an and any are as at be been but by can could do does for from had has have he her his i "
     "if in into is it its me my no not of on one or our she so some than that the their them there they this to too "
-    "up us was we were what when where which who will with would you your".split()
+    "up us was we were what when where which who will with would you your"
 )
 
 Floats = NDArray[np.float32]

@@ -66,9 +66,7 @@ def decide(conversation: Conversation, material: Material) -> Decision:
         )
     else:
         own = categorize(material.judged_text(), title_of(material))
-        decision = Decision(
-            own.category, own.priority, own.team, own.confidence, own.reasoning, own.alternatives
-        )
+        decision = Decision(own.category, own.priority, own.team, own.confidence, own.reasoning, own.alternatives)
     return _routed(decision, conversation.answer("route_to_team"))
 
 
@@ -86,7 +84,10 @@ def draft(conversation: Conversation) -> Draft:
         recommended_integration=conversation.report.integration
         or integration_for(decision.category, shows_code=frames),
         next_actions=next_actions(
-            decision.category, material, conversation.answer("search_tickets"), conversation.answer("search_knowledge_base")
+            decision.category,
+            material,
+            tickets=conversation.answer("search_tickets"),
+            knowledge=conversation.answer("search_knowledge_base"),
         ),
         evidence=[entry for source in material.sources for entry in _evidence(source)],
     )
@@ -143,9 +144,10 @@ def _number(value: Any) -> float:
 def _tags(category: str, material: Material) -> list[str]:
     tags: dict[str, None] = {category: None}
     for source in material.sources:
-        for finding in (*source.found.error_codes, *source.found.versions):
-            words = finding.value.rsplit(".", 1)[-1] if finding in source.found.error_codes else finding.value.split()[0]
-            slug = _NOT_IN_TAGS.sub("-", words.lower()).strip("-")[:40]
+        names = [code.value.rsplit(".", 1)[-1] for code in source.found.error_codes]
+        names += [version.value.split()[0] for version in source.found.versions]
+        for name in names:
+            slug = _NOT_IN_TAGS.sub("-", name.lower()).strip("-")[:40]
             if slug and not slug[0].isdigit():
                 tags.setdefault(slug, None)
     return list(tags)[:MAX_TAGS]
@@ -154,10 +156,8 @@ def _tags(category: str, material: Material) -> list[str]:
 def _evidence(source: Source) -> Iterator[dict[str, Any]]:
     """Verbatim pieces of the source: its headline, then each line in which a fact was found."""
     found = source.found
-    pieces: list[tuple[int, int]] = []
-    for finding in (found.title, *found.facts):
-        if finding is not None:
-            pieces.append(_piece(source.text, finding, whole_line=finding is not found.title))
+    pieces = [(found.title.start, found.title.end)] if found.title else []
+    pieces += [_piece(source.text, finding) for finding in found.facts]
     for start, end in list(dict.fromkeys(pieces))[:MAX_QUOTES]:
         quote = source.text[start:end].strip()[:MAX_QUOTE_CHARS]
         yield {
@@ -168,9 +168,7 @@ def _evidence(source: Source) -> Iterator[dict[str, Any]]:
         }
 
 
-def _piece(text: str, finding: Finding, *, whole_line: bool) -> tuple[int, int]:
-    if not whole_line:
-        return finding.start, finding.end
+def _piece(text: str, finding: Finding) -> tuple[int, int]:
     line = line_around(text, finding)
     if len(line.text) > MAX_QUOTE_CHARS:
         # A line too long to quote: the finding with what stands around it.

@@ -19,12 +19,18 @@ _GREETING = re.compile(
     r"|u+h+m*|u+m+|e+r+m*|so|ok|okay|well|yes|yeah|please note)(?![\w'’])[\s,.!:;–-]{0,4}",
     re.IGNORECASE,
 )
-_SALUTATION = re.compile(r"\s{0,8}(?:dear|hi|hello|hey|hallo|hola|bonjour|liebe[rs]?)\b[^.!?\n]{0,40}[,!]\s{0,4}$", re.IGNORECASE)
+_SALUTATION = re.compile(
+    r"\s{0,8}(?:dear|hi|hello|hey|hallo|hola|bonjour|liebe[rs]?)\b[^.!?\n]{0,40}[,!]\s{0,4}$", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|$")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|z\.b|bzw|etc|mr|mrs|dr|no|nr|vs|approx)|\b[A-Za-z]|\b\d{1,2})\.$", re.IGNORECASE)
-_NOISE = re.compile(r"\s{0,12}(?:at \S{1,200}\(|File \"|Traceback |https?://\S{1,2000}\s{0,4}$|[>|#=*_~-]{2,}|\W{0,200}$)")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|z\.b|bzw|etc|mr|mrs|dr|no|nr|vs|approx)|\b[A-Za-z]|\b\d{1,2})\.$", re.IGNORECASE
+)
+_NOISE = re.compile(
+    r"\s{0,12}(?:at \S{1,200}\(|File \"|Traceback |https?://\S{1,2000}\s{0,4}$|[>|#=*_~-]{2,}|\W{0,200}$)"
+)
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_TRIM: Final = " \t\r\"“”„«»*#>|-–:;,"
+_TRIM: Final = ' \t\r"“”„«»*#>|-–:;,'
 
 
 def headline(lines: Sequence[Line]) -> Span | None:

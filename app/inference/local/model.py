@@ -70,18 +70,19 @@ class LocalModel(Model[None]):
     ) -> AsyncGenerator[StreamedResponse]:
         """The whole answer in one event: there is nothing to wait for token by token."""
         response = await self.request(messages, model_settings, model_request_parameters)
-        yield CompletedStreamedResponse(
-            response, model_request_parameters=model_request_parameters, replay_events=True
-        )
+        yield CompletedStreamedResponse(response, model_request_parameters=model_request_parameters, replay_events=True)
 
 
 def _respond(messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> list[ModelResponsePart]:
     conversation = read_conversation(messages)
-    offered = {tool.name: tool for tool in parameters.function_tools if parameters.visibility_of(tool.name) == "visible"}
+    visible = [tool for tool in parameters.function_tools if parameters.visibility_of(tool.name) == "visible"]
+    offered = {tool.name: tool for tool in visible}
     calls = plan(conversation, offered.keys())
     if calls:
         return [
-            ToolCallPart(call.tool, _fitting(offered[call.tool], call.arguments), tool_call_id=_call_id(messages, index))
+            ToolCallPart(
+                call.tool, _fitting(offered[call.tool], call.arguments), tool_call_id=_call_id(messages, index)
+            )
             for index, call in enumerate(calls)
         ]
     facts = _facts(conversation)
@@ -149,11 +150,10 @@ def _sentence(facts: dict[str, Any]) -> str:
 
 def _usage(messages: Sequence[ModelMessage], parts: Sequence[ModelResponsePart]) -> RequestUsage:
     """Words and marks, not word pieces: a measure of size. The local model costs nothing."""
-    read = sum(
-        _count(getattr(part, "content", "")) for message in messages if isinstance(message, ModelRequest) for part in message.parts
-    )
-    written = sum(_count(part.args if isinstance(part, ToolCallPart) else getattr(part, "content", "")) for part in parts)
-    return RequestUsage(input_tokens=read, output_tokens=written)
+    requests = [message for message in messages if isinstance(message, ModelRequest)]
+    read = [getattr(part, "content", "") for request in requests for part in request.parts]
+    written = [part.args if isinstance(part, ToolCallPart) else getattr(part, "content", "") for part in parts]
+    return RequestUsage(input_tokens=sum(map(_count, read)), output_tokens=sum(map(_count, written)))
 
 
 def _count(content: Any) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 
-
 class CannotFill(ValueError):
     """A required property has no fact; the message names the property."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.inference.local.spans import Span
+from app.inference.local.vocabulary import word_set
 
 _URL = re.compile(r"(?<!\w)(?:https?://|www\.)[^\s<>\"'`|\\^{}]{3,2000}", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
@@ -17,12 +18,14 @@ _STATUS_NAMED = re.compile(
     rf"[\s:=#()\"']{{1,4}}({_STATUS})(?![\w.,]?\w)",
     re.IGNORECASE,
 )
-_STATUS_WITH_REASON = re.compile(rf"(?<![\w.]){_STATUS}(?=[\s:-]{{1,3}}([A-Za-z0-9-]{{3,15}})(?:[ -]([A-Za-z0-9-]{{2,15}}))?)")
-_REASONS: Final = frozenset(
-    "badrequest unauthorized forbidden notfound methodnot conflict gone unprocessableentity toomany internalserver "
-    "badgateway serviceunavailable gatewaytimeout gatewaytime requesttimeout payloadtoo".split()
+_STATUS_WITH_REASON = re.compile(
+    rf"(?<![\w.]){_STATUS}(?=[\s:-]{{1,3}}([A-Za-z0-9-]{{3,15}})(?:[ -]([A-Za-z0-9-]{{2,15}}))?)"
 )
-_NOT_A_STATUS: Final = frozenset("ms s kb mb gb eur usd users".split())
+_REASONS: Final = word_set(
+    "badrequest unauthorized forbidden notfound methodnot conflict gone unprocessableentity toomany internalserver "
+    "badgateway serviceunavailable gatewaytimeout gatewaytime requesttimeout payloadtoo"
+)
+_NOT_A_STATUS: Final = word_set("ms s kb mb gb eur usd users")
 
 _ERR = re.compile(r"(?<!\w)(?:[A-Z]{2,10}::)?ERR_[A-Z0-9_]{3,60}(?!\w)")
 _PLATFORM = re.compile(
@@ -32,9 +35,7 @@ _PLATFORM = re.compile(
 )
 _SQLSTATE = re.compile(r"(?<!\w)SQLSTATE[\s:=(\[]{0,4}([0-9A-Z]{5})(?!\w)", re.IGNORECASE)
 _HEX = re.compile(r"(?<!\w)[0O]x[0-9A-FOa-fo]{4,16}(?!\w)")
-_EXCEPTION = re.compile(
-    r"(?<![\w.])(?:[A-Za-z_]\w{0,60}\.){0,8}[A-Z]\w{0,80}(?:Err[o0]r|Excepti[o0]n|Fault)(?!\w)"
-)
+_EXCEPTION = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,60}\.){0,8}[A-Z]\w{0,80}(?:Err[o0]r|Excepti[o0]n|Fault)(?!\w)")
 _LABELLED = re.compile(
     r"(?<!\w)(?:error|fehler|exit|return|stop)[ -]?(?:code|nummer|number|no\.?|nr\.?)[\s:=#]{1,3}"
     r"((?=[A-Z0-9_-]{0,19}\d)[A-Z0-9][A-Z0-9_-]{1,19})(?!\w)",
@@ -48,7 +49,11 @@ _VERSION_NAMED = re.compile(
     rf"(?:[\s/]|: )(?:version )?v?({_NUMBER})(?![\w:/%])",
     re.IGNORECASE,
 )
-_VERSION_BARE = re.compile(r"(?<![\w.,/])(?:v(\d{1,5}(?:\.\d{1,6}){0,3})|(\d{1,4}\.\d{1,4}\.\d{1,6}))(?:-[0-9A-Za-z.]{1,20})?(?![\w:]|[.,]\d)")
+_VERSION_BARE = re.compile(
+    r"(?<![\w.,/])(?:v\d{1,5}(?:\.\d{1,6}){0,3}|\d{1,4}\.\d{1,4}\.\d{1,6})(?:-[0-9A-Za-z.]{1,20})?(?![\w:]|[.,]\d)"
+)
+_PRODUCT = re.compile(r"(?<![\w./:@-])([A-Za-z][\w-]{1,30})/v?(\d{1,5}(?:\.\d{1,6}){1,3})(?![\w/])")
+_PROTOCOLS: Final = frozenset({"http", "https", "tls", "ssl", "h2"})
 _DATE = re.compile(r"\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d")
 _GENERIC: Final = frozenset({"version", "versión", "release", "build", "firmware", "client", "app", "update"})
 
@@ -105,6 +110,9 @@ def versions(text: str) -> Iterator[Span]:
         value = number if match[1].lower() in _GENERIC else f"{match[1]} {number}"
         named.append((match.start(), match.end()))
         yield Span(value, match.start(2) if value == number else match.start(), match.start(2) + len(number))
+    for match in _PRODUCT.finditer(text):
+        if match[1].lower() not in _PROTOCOLS and match.start() not in {start for start, _ in named}:
+            yield Span(f"{match[1]} {match[2]}", match.start(), match.end())
     starts = {position for start, end in named for position in range(start, end)}
     for match in _VERSION_BARE.finditer(text):
         if match.start() in starts or _DATE.fullmatch(match[0]):

@@ -70,7 +70,7 @@ def score_priority(text: str, category: str | None = None) -> PriorityScore:
     if category in CATEGORY_POINTS:
         counted["category"] = PriorityTerm("category", CATEGORY_POINTS[category], category)
     score = min(100.0, max(0.0, BASE_POINTS + sum(term.weight for term in counted.values())))
-    priority = next((name for limit, name in BANDS if score >= limit), "low")
+    priority: PriorityName = next((name for limit, name in BANDS if score >= limit), "low")
     ordered = sorted(counted.values(), key=lambda term: -abs(term.weight))
     return PriorityScore(priority, score, (PriorityTerm("base", BASE_POINTS, "every report"), *ordered))
 

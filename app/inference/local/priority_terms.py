@@ -2,15 +2,17 @@
 
 from typing import Final
 
+from app.inference.local.vocabulary import word_set
+
 Table = dict[tuple[str, ...], float]
 
 RELIEF: Final = "relief"
 URGENCY: Final = frozenset({"deadline", "severity"})
 """Groups whose negation ("not urgent", "nicht dringend") is itself a statement that it may wait."""
 
-NEGATORS: Final = frozenset(
+NEGATORS: Final = word_set(
     "no not never without neither nor nothing hardly isnt wasnt dont doesnt cannot kein keine keinen nicht nie "
-    "niemals ohne sin nunca jamas pas jamais aucun aucune sans ne".split()
+    "niemals ohne sin nunca jamas pas jamais aucun aucune sans ne"
 )
 
 
@@ -87,8 +89,8 @@ GROUPS: Final[dict[str, Table]] = {
             -16.0: "no rush,no hurry,whenever you have time,when you have time,when you find time,low priority,"
             "nice to have,not urgent,nicht eilig,keine eile,hat zeit,nicht dringend,sin prisa,no es urgente,"
             "pas urgent,pas presse,quand vous aurez le temps,can wait,kann warten,please ignore,just testing",
-            -10.0: "cosmetic,typo,minor,small thing,tiny,trivial,just curious,just wondering,kleinigkeit,schonheitsfehler,"
-            "tippfehler,pequeno detalle,petit detail,only an idea,just an idea,workaround,all good now,"
+            -10.0: "cosmetic,typo,minor,small thing,tiny,trivial,just curious,just wondering,kleinigkeit,"
+            "schonheitsfehler,tippfehler,pequeno detalle,petit detail,only an idea,just an idea,workaround,all good now,"
             "solved,resolved,erledigt,resuelto,resolu,mineur",
         }
     ),

@@ -11,7 +11,7 @@ _MAX_STEP_CHARS: Final = 500
 _MAX_SECTION_LINES: Final = 200
 
 _STEPS_HEADER = re.compile(
-    r"\s{0,8}(?:#{1,4} )?(?:steps(?: to (?:reproduce|repro))?|how to reproduce|to reproduce|repro(?:duction)?(?: steps)?|"
+    r"\s{0,8}(?:#{1,4} )?(?:steps(?: to (?:reproduce|repro))?|(?:how )?to reproduce|repro(?:duction)?(?: steps)?|"
     r"schritte(?: zum nachstellen| zur reproduktion)?|pasos(?: para reproducir)?|[ée]tapes(?: pour reproduire)?)"
     r"\s{0,3}(?:[:.-]\s{0,3}(?P<rest>.{0,500})|)$",
     re.IGNORECASE,
@@ -19,7 +19,7 @@ _STEPS_HEADER = re.compile(
 _ITEM = re.compile(r"\s{0,8}(?:(?P<number>\d{1,2}|[lIi])\s?[.):]|[-*•])\s{1,4}(?P<step>\S.{0,500})")
 _OUTCOME = re.compile(
     r"\s{0,8}(?:[-*•#]{1,4} ?)?(?:(?P<expected>expected|erwartet|erwartetes|esperado|attendu)"
-    r"|(?P<actual>actual|actually|observed|instead|tatsächlich|tatsächliches|stattdessen|obtenido|resultado real|obtenu))"
+    r"|(?P<actual>actual|actually|observed|instead|tatsächlich(?:es)?|stattdessen|obtenido|resultado real|obtenu))"
     r"(?: (?:result|results|behaviou?r|outcome|ergebnis|verhalten|resultado|résultat))?"
     r"\s{0,3}[:–-]\s{0,3}(?P<rest>.{0,500})",
     re.IGNORECASE,

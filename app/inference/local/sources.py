@@ -14,6 +14,10 @@ TRUSTED_FROM: Final = 0.5
 MAX_JUDGED_CHARS: Final = 20_000
 _MAX_PAGE_CHARS: Final = 4_000
 _FEW_WORDS: Final = 4
+_KINDS: Final[dict[str, tuple[str, ...]]] = {
+    "ocr": ("ocr", "image"),
+    "transcript": ("transcri", "speech", "audio", "video"),
+}
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,8 @@ def _reading(file: FileRef, result: ToolResult | None) -> Source | Unread:
 
 
 def _kind(analysis: str, file_type: str) -> str:
-    for names, kind in ((("ocr", "image"), "ocr"), (("transcri", "speech", "audio", "video"), "transcript")):
-        if any(name in analysis.lower() for name in names):
-            return kind
-    for names, kind in ((("image",), "ocr"), (("audio", "video"), "transcript")):
-        if any(name in file_type.lower() for name in names):
-            return kind
+    for said in (analysis.lower(), file_type.lower()):
+        for kind, names in _KINDS.items():
+            if any(name in said for name in names):
+                return kind
     return "document"

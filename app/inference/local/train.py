@@ -71,7 +71,9 @@ def expected_calibration_error(probabilities: Floats, truth: NDArray[np.int64]) 
     return float(sum(gaps))
 
 
-def cross_validate(documents: list[list[str]], vectors: Floats, truth: NDArray[np.int64], labels: tuple[str, ...]) -> CrossValidation:
+def cross_validate(
+    documents: list[list[str]], vectors: Floats, truth: NDArray[np.int64], labels: tuple[str, ...]
+) -> CrossValidation:
     logits = np.empty((len(truth), len(labels)))
     folds = np.empty(len(truth), dtype=np.int64)
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)

@@ -4,6 +4,7 @@ MiniLM reads English. A small glossary replaces the support vocabulary of German
 for the terms and for the sentence vector alike; a text in which too few words of one language are met is left alone.
 """
 
+import itertools
 import json
 import re
 import unicodedata
@@ -31,6 +32,10 @@ _MIN_SHARE: Final = 0.2
 class Token:
     term: str
     surface: str
+
+
+def word_set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +89,7 @@ def glossed(text: str) -> str:
 def terms(words: Sequence[Token]) -> list[str]:
     """Unigrams, then bigrams joined by a space."""
     singles = [word.term for word in words]
-    return singles + [f"{first} {second}" for first, second in zip(singles, singles[1:], strict=False)]
+    return singles + [f"{first} {second}" for first, second in itertools.pairwise(singles)]
 
 
 class Vocabulary:
