@@ -4,6 +4,7 @@ A prefork worker has no port of its own to be scraped on, so it adds its observa
 whichever API process is scraped shows the sums. Losing them with Redis looks to Prometheus like a counter's restart.
 """
 
+from collections import Counter as Counts
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -38,12 +39,22 @@ class SharedHistogram:
     buckets: tuple[float, ...]
 
     async def observe(self, redis: Redis, value: float, label: str) -> None:
-        """Best effort: a number that is lost must not fail the work that it counts."""
-        bucket = next((f"{bound:g}" for bound in self.buckets if value <= bound), "+Inf")
+        await self.observe_all(redis, [(label, value)])
+
+    async def observe_all(self, redis: Redis, observed: Iterable[tuple[str, float]]) -> None:
+        """Pairs of label and value. Best effort: a number that is lost must not fail the work that it counts."""
+        counts: Counts[str] = Counts()
+        sums: dict[str, float] = {}
+        for label, value in observed:
+            bucket = next((f"{bound:g}" for bound in self.buckets if value <= bound), "+Inf")
+            counts[f"{label}|{bucket}"] += 1
+            sums[f"{label}|sum"] = sums.get(f"{label}|sum", 0.0) + value
         try:
             async with redis.pipeline(transaction=False) as pipe:
-                pipe.hincrby(self._key, f"{label}|{bucket}", 1)
-                pipe.hincrbyfloat(self._key, f"{label}|sum", value)
+                for field, count in counts.items():
+                    pipe.hincrby(self._key, field, count)
+                for field, total in sums.items():
+                    pipe.hincrbyfloat(self._key, field, total)
                 await pipe.execute()
         except (*REDIS_AWAY, RedisError) as error:
             log.warning("metric_lost", metric=self.name, error=type(error).__name__)

@@ -1,0 +1,87 @@
+"""What relays do on the side: look for abandoned jobs, and forget what nobody needs any more."""
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.idempotency import forget_old_answers
+from app.core.resources import Resources
+from app.core.telemetry import get_logger
+from app.jobs import reaper
+
+log = get_logger(__name__)
+
+PRUNE_SECONDS = 300.0
+PRUNE_ROWS = 5000
+
+_PRUNER_LOCK = text("SELECT pg_try_advisory_xact_lock(1702257001, 1)")
+
+# Ids rise with time, so the lowest ones tell whether there is anything old; no index over delivered_at is needed.
+_PRUNE_OUTBOX = text(
+    """
+    WITH gone AS (
+        DELETE FROM outbox WHERE id IN (
+            SELECT id FROM (
+                SELECT id, delivered_at FROM outbox WHERE state = 'delivered' ORDER BY id LIMIT :rows
+            ) AS lowest
+            WHERE delivered_at < now() - CAST(:age AS interval)
+        ) RETURNING 1
+    )
+    SELECT count(*) FROM gone
+    """
+)
+# The newest of a channel stays for ever: the next one takes its number from it.
+_PRUNE_NOTIFICATIONS = text(
+    """
+    WITH gone AS (
+        DELETE FROM notifications WHERE (channel, seq) IN (
+            SELECT o.channel, o.seq FROM notifications o
+            WHERE o.created_at < now() - CAST(:age AS interval)
+              AND EXISTS (SELECT FROM notifications n WHERE n.channel = o.channel AND n.seq > o.seq)
+            ORDER BY o.created_at LIMIT :rows
+        ) RETURNING 1
+    )
+    SELECT count(*) FROM gone
+    """
+)
+
+
+async def keep_house(resources: Resources) -> None:
+    """Until cancelled. The database may be away: then it is tried again at the next turn."""
+    settings = resources.settings
+    turns = max(1, round(PRUNE_SECONDS / settings.jobs.reap_seconds))
+    turn = 0
+    while True:
+        try:
+            async with resources.db.unit_of_work() as db:
+                await reaper.due(db, settings.jobs)
+            if turn % turns == 0:
+                await prune(resources)
+            turn += 1
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("housekeeping_failed", error=type(error).__name__)
+        await asyncio.sleep(settings.jobs.reap_seconds)
+
+
+async def prune(resources: Resources) -> None:
+    """Delivered rows, old notifications and answers; in small transactions, by one relay at a time."""
+    settings = resources.settings
+    kept = timedelta(hours=settings.outbox.keep_delivered_hours)
+    history = timedelta(hours=settings.websocket.history_hours)
+    more = True
+    while more:
+        async with resources.db.unit_of_work() as db:
+            if not (await db.execute(_PRUNER_LOCK)).scalar_one():
+                return
+            outbox_rows = await _deleted(db, _PRUNE_OUTBOX, kept)
+            notification_rows = await _deleted(db, _PRUNE_NOTIFICATIONS, history)
+            await forget_old_answers(db)
+        more = PRUNE_ROWS in (outbox_rows, notification_rows)
+
+
+async def _deleted(db: AsyncSession, statement: TextClause, age: timedelta) -> int:
+    count: int = (await db.execute(statement, {"age": age, "rows": PRUNE_ROWS})).scalar_one()
+    return count

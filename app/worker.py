@@ -1,0 +1,28 @@
+"""The worker process: Celery with every room's tasks, each imported once, and logs and traces in each of its processes.
+
+`celery -A app.worker worker`, or `evidesk worker`.
+"""
+
+from typing import Any
+
+from celery.signals import setup_logging, worker_process_init
+
+from app.core.settings import get_settings
+from app.core.tasks import celery, configure
+from app.core.telemetry import configure_logging, configure_tracing
+
+__all__ = ["celery"]
+
+configure(get_settings())
+
+
+@setup_logging.connect(weak=False)
+def log_our_way(**_: Any) -> None:
+    """Celery leaves logging alone when somebody answers this signal; forked children inherit it."""
+    configure_logging("worker", get_settings().telemetry)
+
+
+@worker_process_init.connect(weak=False)
+def trace_in_child(**_: Any) -> None:
+    """After the fork: an exporter's thread would not survive it."""
+    configure_tracing("worker", get_settings().telemetry)
