@@ -1,7 +1,21 @@
 """Every event and what it leads to, in one place. A room adds its lines to `build`; nothing registers itself."""
 
 from app.outbox.registry import Subscriptions
+from app.tickets import deliveries as ticket_deliveries
+from app.tickets import events as tickets
 
 
 def build() -> Subscriptions:
-    return Subscriptions()
+    subscriptions = Subscriptions()
+    _tickets(subscriptions)
+    return subscriptions
+
+
+def _tickets(subscriptions: Subscriptions) -> None:
+    subscriptions.on(tickets.TicketCreated, ticket_deliveries.after_creation)
+    subscriptions.on(tickets.TicketUpdated, ticket_deliveries.after_update)
+    subscriptions.on(tickets.TicketStatusChanged)
+    subscriptions.on(tickets.TicketAssigned)
+    subscriptions.on(tickets.TicketCommentAdded)
+    subscriptions.on(tickets.TicketCategorised)
+    subscriptions.on(tickets.TicketDeleted)

@@ -10,6 +10,7 @@ from app.core.errors import Invalid, PreconditionFailed, RateLimited, TooLarge, 
 from app.core.http import IfMatch, etag
 from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute
 from app.core.pagination import BadCursor, link_next
+from app.inference.errors import ModelUnavailable
 from app.tickets import service as tickets
 from app.tickets.errors import (
     AssigneeUnfit,
@@ -20,10 +21,13 @@ from app.tickets.errors import (
     TransitionImpossible,
 )
 from app.tickets.schemas import (
+    CategorizeIn,
+    CategorizeOut,
     ChangeOut,
     CommentIn,
     CommentOut,
     PageQuery,
+    SimilarOut,
     TicketIn,
     TicketOut,
     TicketPatch,
@@ -69,6 +73,12 @@ async def list_tickets(
     page = await tickets.list_tickets(db, who, asked=asked)
     link_next(request, response, page.next_cursor)
     return list(page.rows)
+
+
+@router.post("/categorize", responses=documented(*_POSTING, ModelUnavailable))
+async def categorize(body: CategorizeIn, _who: CurrentUser) -> CategorizeOut:
+    """What the desk would make of a report; nothing is stored."""
+    return await tickets.categorize(description=body.description, title=body.title)
 
 
 @router.get("/{ticket_id}", responses=documented(TicketMissing))
@@ -145,3 +155,10 @@ async def get_timeline(
     page = await tickets.timeline(db, who, ticket_id, cursor=asked.cursor, limit=asked.limit)
     link_next(request, response, page.next_cursor)
     return list(page.rows)
+
+
+@router.get("/{ticket_id}/similar", responses=documented(TicketMissing, Invalid))
+async def get_similar(
+    ticket_id: int, who: CurrentUser, db: ReadSession, limit: Annotated[int, Query(ge=1, le=50)] = 5
+) -> list[SimilarOut]:
+    return await tickets.similar(db, who, ticket_id, limit=limit)

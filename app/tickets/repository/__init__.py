@@ -2,5 +2,6 @@
 
 from app.tickets.repository.tickets import TicketRepository
 from app.tickets.repository.trail import CommentRepository, Timeline
+from app.tickets.repository.vectors import SimilarTickets
 
-__all__ = ["CommentRepository", "TicketRepository", "Timeline"]
+__all__ = ["CommentRepository", "SimilarTickets", "TicketRepository", "Timeline"]

@@ -1,6 +1,7 @@
 """Tickets as their viewer may see them: staff all of them, customers their own, nobody a deleted one."""
 
 import re
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from app.core.auth import Role
 from app.core.pagination import Page, encode_cursor
 from app.core.repository import Repository
 from app.core.schemas import BIGINT_MAX
-from app.models.ticket import Priority, Ticket
+from app.models.ticket import Priority, Ticket, TicketStatus
 from app.models.user import User
 from app.tickets.errors import AssigneeUnfit, TicketMissing
 from app.tickets.repository.keyset import Columns, keyset
@@ -103,6 +104,11 @@ class TicketRepository(Repository[Ticket]):
             raise TicketMissing
         return shown(row)
 
+    async def read_all(self, ticket_ids: Collection[int]) -> Sequence[TicketOut]:
+        """Those of them that may be seen, in no order."""
+        rows = await self.db.execute(self._own(_SHOWN).where(Ticket.id.in_(ticket_ids)))
+        return [shown(row) for row in rows]
+
     async def shown(self, ticket: Ticket) -> TicketOut:
         """A row that is already here, with its people's names."""
         names = {self.who.user_id: self.who.username}
@@ -124,7 +130,7 @@ class TicketRepository(Repository[Ticket]):
             raise AssigneeUnfit
         return username
 
-    async def list(self, asked: TicketQuery) -> Page[TicketOut]:
+    async def search(self, asked: TicketQuery) -> Page[TicketOut]:
         """One page, in one query; the cursor is bound to the sort that it came from."""
         query = self._filtered(asked)
         name = asked.sort.removeprefix("-")
@@ -141,6 +147,15 @@ class TicketRepository(Repository[Ticket]):
         last = rows[asked.limit - 1]
         values = [] if name == "id" else [_RANKS[last.priority] if name == "priority" else getattr(last, name)]
         return Page([shown(row) for row in rows[: asked.limit]], encode_cursor([asked.sort, *values, last.id]))
+
+    async def best(self, words: str, *, statuses: Collection[TicketStatus], limit: int) -> Sequence[TicketOut]:
+        """Full-text matches, the best first."""
+        query = self._own(_SHOWN).where(matches(words))
+        if statuses:
+            query = query.where(Ticket.status.in_(statuses))
+        rank = func.ts_rank(Ticket.search, func.websearch_to_tsquery("simple", words))
+        rows = await self.db.execute(query.order_by(rank.desc(), Ticket.id.desc()).limit(limit))
+        return [shown(row) for row in rows]
 
     def _filtered(self, asked: TicketQuery) -> Columns:
         query = self._own(_SHOWN)

@@ -87,3 +87,12 @@ class Timeline:
             for row in rows[:limit]
         ]
         return Page(entries, encode_cursor(["id", entries[-1].id]) if len(rows) > limit else None)
+
+    async def chosen(self, ticket_id: int, *, but: str) -> frozenset[str]:
+        """The fields that any entry other than those of action `but` has set: what people decided."""
+        query = select(TicketChange.changes).where(TicketChange.ticket_id == ticket_id, TicketChange.action != but)
+        return frozenset(name for changes in (await self.db.execute(query)).scalars() for name in changes)
+
+    async def has(self, ticket_id: int, action: str) -> bool:
+        query = select(TicketChange.id).where(TicketChange.ticket_id == ticket_id, TicketChange.action == action)
+        return (await self.db.execute(query.limit(1))).first() is not None

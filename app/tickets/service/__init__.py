@@ -1,19 +1,30 @@
 """What can be done with tickets. Session and principal first, the rest by name; the caller's unit of work commits."""
 
+from app.tickets.service.categorisation import DESK, attach_categorisation, categorise_once, categorize
 from app.tickets.service.comments import comment, comments
 from app.tickets.service.creation import create
 from app.tickets.service.editing import assign, change_status, delete, update
 from app.tickets.service.reading import get, list_tickets, timeline
+from app.tickets.service.similarity import find_similar, keep_vector, search, similar, vector_of
 
 __all__ = [
+    "DESK",
     "assign",
+    "attach_categorisation",
+    "categorise_once",
+    "categorize",
     "change_status",
     "comment",
     "comments",
     "create",
     "delete",
+    "find_similar",
     "get",
+    "keep_vector",
     "list_tickets",
+    "search",
+    "similar",
     "timeline",
     "update",
+    "vector_of",
 ]

@@ -14,7 +14,7 @@ async def get(db: AsyncSession, who: Principal, ticket_id: int) -> TicketOut:
 
 
 async def list_tickets(db: AsyncSession, who: Principal, *, asked: TicketQuery) -> Page[TicketOut]:
-    return await TicketRepository(db, who).list(asked)
+    return await TicketRepository(db, who).search(asked)
 
 
 async def timeline(
