@@ -10,8 +10,12 @@ from celery.signals import setup_logging, worker_process_init
 from app.core.settings import get_settings
 from app.core.tasks import celery, configure
 from app.core.telemetry import configure_logging, configure_tracing
+from app.tickets import tasks as ticket_tasks
 
-__all__ = ["celery"]
+__all__ = ["TASKS", "celery"]
+
+TASKS = (ticket_tasks,)
+"""The rooms' task modules: importing one makes its tasks known to Celery."""
 
 configure(get_settings())
 
