@@ -6,12 +6,15 @@ from app.accounts import routes as accounts
 from app.core.http import API_PREFIX
 from app.health import routes as health
 from app.tickets import routes as tickets
+from app.websocket import routes as websocket
 
 
 def build_api() -> APIRouter:
     root = APIRouter()
     # At absolute addresses: load balancers and Prometheus know no version of an API.
     root.include_router(health.router)
+    root.include_router(websocket.socket)
+    root.include_router(websocket.router, include_in_schema=False)
     root.include_router(_version_1())
     return root
 
@@ -21,4 +24,5 @@ def _version_1() -> APIRouter:
     api.include_router(accounts.auth)
     api.include_router(accounts.users)
     api.include_router(tickets.router)
+    api.include_router(websocket.router)
     return api

@@ -3,6 +3,7 @@
 from app.outbox.registry import Subscriptions
 from app.tickets import deliveries as ticket_deliveries
 from app.tickets import events as tickets
+from app.websocket import pushes
 
 
 def build() -> Subscriptions:
@@ -14,8 +15,8 @@ def build() -> Subscriptions:
 def _tickets(subscriptions: Subscriptions) -> None:
     subscriptions.on(tickets.TicketCreated, ticket_deliveries.after_creation)
     subscriptions.on(tickets.TicketUpdated, ticket_deliveries.after_update)
-    subscriptions.on(tickets.TicketStatusChanged)
-    subscriptions.on(tickets.TicketAssigned)
-    subscriptions.on(tickets.TicketCommentAdded)
-    subscriptions.on(tickets.TicketCategorised)
+    subscriptions.on(tickets.TicketStatusChanged, pushes.ticket_status_changed)
+    subscriptions.on(tickets.TicketAssigned, pushes.ticket_assigned)
+    subscriptions.on(tickets.TicketCommentAdded, pushes.ticket_comment_added)
+    subscriptions.on(tickets.TicketCategorised, pushes.ticket_categorised)
     subscriptions.on(tickets.TicketDeleted)

@@ -1,0 +1,12 @@
+"""The names of channels, known to those who push and those who watch."""
+
+from uuid import UUID
+
+
+def ticket_channel(ticket_id: int, *, staff: bool) -> str:
+    """Customers' and staff's are two, each with numbers of its own: what one may not see is no gap to the other."""
+    return f"ticket:{ticket_id}:staff" if staff else f"ticket:{ticket_id}"
+
+
+def job_channel(job_id: UUID) -> str:
+    return f"job:{job_id}"

@@ -1,0 +1,126 @@
+"""From a frame to the protocol that answers it. Whatever a client sends, the answer is a message, not a dead socket."""
+
+from typing import Any, Literal, assert_never
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from app.core.auth import Principal
+from app.core.errors import Problem, Unavailable
+from app.core.http import field_errors
+from app.core.resources import Resources
+from app.core.telemetry import get_logger, span
+from app.websocket.connection import Connection
+from app.websocket.feeds import Feeds
+from app.websocket.messages import (
+    CLIENT_MESSAGE,
+    Authenticate,
+    ErrorMessage,
+    FailureData,
+    FileRequest,
+    GetJobStatus,
+    RequestId,
+    SubscribeJob,
+    SubscribeTicket,
+    SubscriptionResponse,
+    TicketRequest,
+    UnsubscribeJob,
+    UnsubscribeTicket,
+)
+from app.websocket.protocols.file_protocol import FileProtocol
+from app.websocket.protocols.ticket_protocol import TicketProtocol
+from app.websocket.repository import DATABASE_AWAY
+
+log = get_logger(__name__)
+
+SUBSCRIPTIONS = (SubscribeTicket, UnsubscribeTicket, SubscribeJob, UnsubscribeJob)
+JOB_REQUESTS = (SubscribeJob, UnsubscribeJob, GetJobStatus)
+
+_KINDS = {"json_invalid": "invalid_json", "union_tag_invalid": "unknown_type", "union_tag_not_found": "missing_type"}
+_SENTENCES = {
+    "invalid_json": "The message is not JSON.",
+    "unknown_type": "There is no message of this type.",
+    "missing_type": "A message is an object with a type.",
+    "invalid_message": "Some fields are missing, unknown or of the wrong form; 'errors' names them.",
+}
+
+
+def failure(
+    code: str,
+    sentence: str,
+    *,
+    request_id: RequestId | None = None,
+    protocol: Literal["ticket", "file", "system"] = "system",
+    **about: Any,
+) -> str:
+    data = FailureData(code=code, **about)
+    return ErrorMessage(protocol=protocol, error=sentence, data=data, request_id=request_id).frame()
+
+
+class BadMessage(Exception):
+    """`frame` is the answer to it."""
+
+    def __init__(self, frame: str) -> None:
+        self.frame = frame
+        super().__init__(frame)
+
+
+def parse(text: str) -> Authenticate | TicketRequest | FileRequest:
+    """Raises BadMessage."""
+    try:
+        # One pass in Rust: its depth is bounded, and a number of a million digits costs nothing.
+        return CLIENT_MESSAGE.validate_json(text)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        code = _KINDS.get(errors[0]["type"], "invalid_message")
+        listed = field_errors(errors) if code == "invalid_message" else None
+        request_id = None if code == "invalid_json" else _request_id(text)
+        raise BadMessage(failure(code, _SENTENCES[code], request_id=request_id, errors=listed)) from None
+
+
+def _request_id(text: str) -> RequestId | None:
+    """A message may be wrong in all but its request id; one that is wrong itself is not repeated."""
+    message = from_json(text)
+    given = message.get("request_id") if isinstance(message, dict) else None
+    try:
+        return ErrorMessage(protocol="system", data=FailureData(code=""), request_id=given).request_id
+    except ValidationError:
+        return None
+
+
+class MessageRouter:
+    def __init__(self, resources: Resources, feeds: Feeds) -> None:
+        self._tickets = TicketProtocol(resources, feeds)
+        self._files = FileProtocol(resources, feeds)
+
+    async def handle(self, connection: Connection, who: Principal, request: TicketRequest | FileRequest) -> None:
+        with span("websocket.message", type=request.type):
+            try:
+                await self._dispatch(connection, who, request)
+            except Problem as problem:
+                connection.send(_refusal(request, problem))
+            except DATABASE_AWAY as error:
+                log.warning("database_away", error=type(error).__name__)
+                connection.send(_refusal(request, Unavailable()))
+
+    async def _dispatch(self, connection: Connection, who: Principal, request: TicketRequest | FileRequest) -> None:
+        if isinstance(request, TicketRequest):
+            await self._tickets.handle(connection, who, request)
+        elif isinstance(request, FileRequest):
+            await self._files.handle(connection, who, request)
+        else:
+            assert_never(request)
+
+
+def _refusal(request: TicketRequest | FileRequest, problem: Problem) -> str:
+    protocol: Literal["ticket", "file"] = "file" if isinstance(request, JOB_REQUESTS) else "ticket"
+    about = request.data.model_dump(include={"ticket_id", "job_id"})
+    if not isinstance(request, SUBSCRIPTIONS):
+        return failure(problem.code, problem.detail, request_id=request.request_id, protocol=protocol, **about)
+    return SubscriptionResponse(
+        protocol=protocol,
+        success=False,
+        error=problem.detail,
+        request_id=request.request_id,
+        data=FailureData(code=problem.code, **about),
+    ).frame()

@@ -1,0 +1,328 @@
+"""Every message of the socket: closed types, told apart by `type`. Section 3 of the public contract.
+
+A client's message is `{"type", "data", "request_id"?}`. The server's is `{"type", "protocol", "success", "timestamp",
+"data"}`, with `error` when it failed, `request_id` when it answers one that had it, and `seq` on notifications.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+from app.core.clock import now
+from app.core.errors import FieldError
+from app.core.schemas import BIGINT_MAX, In, RowId, Text
+
+
+def _refuse_bool(value: Any) -> Any:
+    # To Python true is the number 1; to a person it is a mistake.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports ValueError alone
+    return value
+
+
+TicketId = Annotated[RowId, BeforeValidator(_refuse_bool)]
+Seq = Annotated[int, Field(ge=0, le=BIGINT_MAX), BeforeValidator(_refuse_bool)]
+ShortText = Annotated[Text, Field(min_length=1, max_length=128)]
+StrictInt = Annotated[int, Field(strict=True, ge=-BIGINT_MAX, le=BIGINT_MAX)]
+RequestId = StrictInt | ShortText
+
+# --- what a client sends ---------------------------------------------------------------------------------------------
+
+
+class TokenIn(In):
+    token: Annotated[Text, Field(min_length=1, max_length=8192)]
+
+
+class TicketIn(In):
+    ticket_id: TicketId
+
+
+class TicketFrom(TicketIn):
+    after: Seq | None = Field(default=None, description="First replay what came after this `seq`.")
+
+
+class JobIn(In):
+    job_id: UUID
+
+
+class JobFrom(JobIn):
+    after: Seq | None = Field(default=None, description="First replay what came after this `seq`.")
+
+
+class Request(In):
+    request_id: RequestId | None = None
+
+
+class Authenticate(Request):
+    type: Literal["authenticate"]
+    data: TokenIn
+
+
+class SubscribeTicket(Request):
+    type: Literal["subscribe_ticket"]
+    data: TicketFrom
+
+
+class UnsubscribeTicket(Request):
+    type: Literal["unsubscribe_ticket"]
+    data: TicketIn
+
+
+class GetTicketStatus(Request):
+    type: Literal["get_ticket_status"]
+    data: TicketIn
+
+
+class SubscribeJob(Request):
+    type: Literal["subscribe_job"]
+    data: JobFrom
+
+
+class UnsubscribeJob(Request):
+    type: Literal["unsubscribe_job"]
+    data: JobIn
+
+
+class GetJobStatus(Request):
+    type: Literal["get_job_status"]
+    data: JobIn
+
+
+TicketRequest = SubscribeTicket | UnsubscribeTicket | GetTicketStatus
+FileRequest = SubscribeJob | UnsubscribeJob | GetJobStatus
+ClientMessage = Annotated[Authenticate | TicketRequest | FileRequest, Field(discriminator="type")]
+CLIENT_MESSAGE: TypeAdapter[Authenticate | TicketRequest | FileRequest] = TypeAdapter(ClientMessage)
+
+# --- what the server sends: the data ---------------------------------------------------------------------------------
+
+
+class Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TicketStatusData(Data):
+    """People are named by username; `updated_by` is null when it is not known."""
+
+    ticket_id: int
+    status: str
+    updated_by: str | None
+    timestamp: datetime
+
+
+class TicketAssignedData(Data):
+    """`assigned_to` is null when the ticket was taken from its assignee."""
+
+    ticket_id: int
+    assigned_to: str | None
+    assigned_by: str
+    timestamp: datetime
+
+
+class TicketCommentData(Data):
+    ticket_id: int
+    comment_id: int
+    author: str
+    content: str
+    timestamp: datetime
+
+
+class CategorizationData(Data):
+    ticket_id: int
+    category: str
+    priority: str
+    confidence: float
+    timestamp: datetime
+
+
+class UploadStartedData(Data):
+    job_id: UUID
+    filename: str
+    timestamp: datetime
+
+
+class UploadCompletedData(Data):
+    job_id: UUID
+    file_id: UUID
+    filename: str
+    file_size: int
+    timestamp: datetime
+
+
+class ProgressData(Data):
+    """`progress` is the share of the work that is done, 0..1."""
+
+    job_id: UUID
+    stage: str
+    progress: float
+    message: str
+    timestamp: datetime
+
+
+class RecognisedData(Data):
+    """What was read is at GET /files/{file_id}/text; `confidence` 0..1 is the engine's own."""
+
+    job_id: UUID
+    file_id: UUID
+    filename: str
+    confidence: float | None
+    timestamp: datetime
+
+
+class ProcessingFailedData(Data):
+    job_id: UUID
+    filename: str
+    error: str
+    stage: str
+    timestamp: datetime
+
+
+class TicketSubscriptionData(Data):
+    """`seq` is the channel's present number. `recovered` false: what was missed is gone, read the ticket anew."""
+
+    ticket_id: int
+    subscribed: bool
+    seq: int | None = None
+    recovered: bool | None = None
+
+
+class JobSubscriptionData(Data):
+    """As for a ticket; what a late subscriber missed comes with `after: 0`."""
+
+    job_id: UUID
+    subscribed: bool
+    seq: int | None = None
+    recovered: bool | None = None
+
+
+class AuthenticatedData(Data):
+    username: str
+    role: str
+
+
+class FailureData(Data):
+    """`code` is stable, `errors` names the fields that are wrong, the ids say what the request was about."""
+
+    code: str
+    ticket_id: int | None = None
+    job_id: UUID | None = None
+    errors: list[FieldError] | None = None
+
+
+# --- what the server sends: the envelopes ----------------------------------------------------------------------------
+
+_OPTIONAL = ("error", "request_id", "seq")
+
+
+class Envelope(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str
+    protocol: Literal["ticket", "file", "system"]
+    success: bool = True
+    timestamp: datetime = Field(default_factory=now)
+    data: Data
+    error: str | None = None
+    request_id: RequestId | None = None
+    seq: int | None = None
+
+    def frame(self) -> str:
+        """The text that goes out. What does not apply is left out; a null inside the data of a notification stays."""
+        absent: dict[str, Any] = {name: True for name in _OPTIONAL if getattr(self, name) is None}
+        if isinstance(self.data, TicketSubscriptionData | JobSubscriptionData | FailureData):
+            absent["data"] = {name for name, value in self.data if value is None}
+        return self.model_dump_json(exclude=absent, serialize_as_any=True)
+
+
+class TicketMessage(Envelope):
+    protocol: Literal["ticket"] = "ticket"
+
+
+class FileMessage(Envelope):
+    protocol: Literal["file"] = "file"
+
+
+class TicketStatusUpdate(TicketMessage):
+    type: Literal["ticket_status_update"] = "ticket_status_update"
+    data: TicketStatusData
+
+
+class TicketAssigned(TicketMessage):
+    type: Literal["ticket_assigned"] = "ticket_assigned"
+    data: TicketAssignedData
+
+
+class TicketCommentAdded(TicketMessage):
+    type: Literal["ticket_comment_added"] = "ticket_comment_added"
+    data: TicketCommentData
+
+
+class AiCategorizationComplete(TicketMessage):
+    type: Literal["ai_categorization_complete"] = "ai_categorization_complete"
+    data: CategorizationData
+
+
+class FileUploadStarted(FileMessage):
+    type: Literal["file_upload_started"] = "file_upload_started"
+    data: UploadStartedData
+
+
+class FileUploadCompleted(FileMessage):
+    type: Literal["file_upload_completed"] = "file_upload_completed"
+    data: UploadCompletedData
+
+
+class FileProcessingProgress(FileMessage):
+    type: Literal["file_processing_progress"] = "file_processing_progress"
+    data: ProgressData
+
+
+class TranscriptionCompleted(FileMessage):
+    type: Literal["transcription_completed"] = "transcription_completed"
+    data: RecognisedData
+
+
+class OcrCompleted(FileMessage):
+    type: Literal["ocr_completed"] = "ocr_completed"
+    data: RecognisedData
+
+
+class FileProcessingFailed(FileMessage):
+    type: Literal["file_processing_failed"] = "file_processing_failed"
+    data: ProcessingFailedData
+
+
+class SubscriptionResponse(Envelope):
+    type: Literal["subscription_response"] = "subscription_response"
+    data: TicketSubscriptionData | JobSubscriptionData | FailureData
+
+
+class AuthenticationResponse(Envelope):
+    type: Literal["authentication_response"] = "authentication_response"
+    protocol: Literal["system"] = "system"
+    data: AuthenticatedData
+
+
+class ErrorMessage(Envelope):
+    type: Literal["error"] = "error"
+    success: Literal[False] = False
+    data: FailureData
+
+
+TicketNotification = TicketStatusUpdate | TicketAssigned | TicketCommentAdded | AiCategorizationComplete
+FileNotification = (
+    FileUploadStarted
+    | FileUploadCompleted
+    | FileProcessingProgress
+    | TranscriptionCompleted
+    | OcrCompleted
+    | FileProcessingFailed
+)
+Notification = TicketNotification | FileNotification
+ServerMessage = Annotated[
+    Notification | SubscriptionResponse | AuthenticationResponse | ErrorMessage, Field(discriminator="type")
+]
+SERVER_MESSAGE: TypeAdapter[Notification | SubscriptionResponse | AuthenticationResponse | ErrorMessage] = TypeAdapter(
+    ServerMessage
+)

@@ -1,0 +1,58 @@
+"""What all protocols do alike: join a channel, answer, replay, go live; leave."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from app.core.auth import Principal
+from app.core.errors import Conflict
+from app.core.resources import Resources
+from app.websocket.connection import Connection
+from app.websocket.feeds import Feeds
+from app.websocket.messages import JobSubscriptionData, RequestId, SubscriptionResponse, TicketSubscriptionData
+
+R = TypeVar("R")
+
+About = Callable[[int, bool | None], TicketSubscriptionData | JobSubscriptionData]
+"""Makes an answer's data from the channel's `seq` and `recovered`."""
+
+
+class TooManySubscriptions(Conflict):
+    code = "too_many_subscriptions"
+    title = "Too many subscriptions"
+    detail = "This connection watches as much as it may; unsubscribe from something, or open another one."
+
+
+class BaseProtocol(ABC, Generic[R]):
+    name: ClassVar[Literal["ticket", "file"]]
+
+    def __init__(self, resources: Resources, feeds: Feeds) -> None:
+        self.db = resources.db
+        self._feeds = feeds
+        self._max_subscriptions = resources.settings.websocket.max_subscriptions
+
+    @abstractmethod
+    async def handle(self, connection: Connection, who: Principal, request: R) -> None:
+        """Answer one request. Raises the room's Problem for what `who` may not see."""
+
+    async def subscribe(
+        self, connection: Connection, channel: str, about: About, *, after: int | None, request_id: RequestId | None
+    ) -> None:
+        """Subscribing again starts anew, from `after` or from now. Raises TooManySubscriptions, DATABASE_AWAY."""
+        self.unsubscribe(connection, channel)
+        if len(connection.subscriptions) >= self._max_subscriptions:
+            raise TooManySubscriptions
+
+        def gap(seq: int) -> str:
+            return SubscriptionResponse(protocol=self.name, data=about(seq, False)).frame()
+
+        joined = await self._feeds.join(channel, connection, after=after, gap=gap)
+        connection.subscriptions[channel] = joined.subscription
+        data = about(joined.seq, joined.recovered)
+        connection.send(SubscriptionResponse(protocol=self.name, data=data, request_id=request_id).frame())
+        await joined.subscription.go_live(joined.missed)
+
+    def unsubscribe(self, connection: Connection, channel: str) -> None:
+        subscription = connection.subscriptions.pop(channel, None)
+        if subscription is not None:
+            self._feeds.leave(subscription)

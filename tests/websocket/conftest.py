@@ -1,0 +1,192 @@
+"""A real server on a loopback port, clients that speak to it as any other would, and a relay's part played by hand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from sqlalchemy import func, select
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from app.core.auth import Role
+from app.core.resources import Resources
+from app.core.settings import Settings, WebSocketSettings
+from app.main import create_app
+from app.models.outbox import Notification
+from app.outbox.deliveries import REDIS_PREFIX
+from app.websocket.manager import ConnectionManager
+from app.websocket.wire import uvicorn_options
+from tests.factories import people
+
+Document = dict[str, Any]
+
+
+class Client:
+    """One socket. What it is sent is JSON, or the test fails."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def send(self, type_: str, request_id: str | int | None = None, **data: Any) -> None:
+        message: Document = {"type": type_, "data": data}
+        if request_id is not None:
+            message["request_id"] = request_id
+        await self.socket.send(json.dumps(message))
+
+    async def receive(self, seconds: float = 5.0) -> Document:
+        async with asyncio.timeout(seconds):
+            message: Document = json.loads(await self.socket.recv())
+            return message
+
+    async def ask(self, type_: str, request_id: str | int | None = None, **data: Any) -> Document:
+        await self.send(type_, request_id, **data)
+        return await self.receive()
+
+    async def closed(self, seconds: float = 15.0) -> int | None:
+        """The code of the close, after whatever came before it."""
+        async with asyncio.timeout(seconds):
+            try:
+                while True:
+                    await self.socket.recv()
+            except ConnectionClosed:
+                return self.socket.close_code
+
+    async def silent(self, seconds: float = 0.2) -> bool:
+        try:
+            await self.receive(seconds)
+        except TimeoutError:
+            return True
+        return False
+
+
+@dataclass
+class Server:
+    """One API process's worth of application."""
+
+    port: int
+    manager: ConnectionManager
+    running: uvicorn.Server
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def connect(self, token: str | None, **options: Any) -> AsyncIterator[Client]:
+        query = "" if token is None else f"?token={token}"
+        address = f"ws://127.0.0.1:{self.port}/ws{query}"
+        async with connect(address, proxy=None, close_timeout=2, **options) as socket:
+            yield Client(socket)
+
+    async def idle(self) -> None:
+        async with asyncio.timeout(10):
+            while self.manager.active_connections:
+                await asyncio.sleep(0.01)
+
+
+ServerFactory = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Server]:
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        **uvicorn_options(settings.websocket),
+    )
+    running = uvicorn.Server(config)
+    task = asyncio.create_task(running._serve())
+    async with asyncio.timeout(30):
+        while not running.started:
+            await asyncio.sleep(0.01)
+            assert not task.done(), task.exception()
+    port = running.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Server(port, app.state.websockets, running)
+    finally:
+        running.should_exit = True
+        await task
+
+
+@pytest.fixture
+def server_with(resources: Resources, settings: Settings) -> ServerFactory:
+    """A server with other settings of the WebSocket, or of anything else by name."""
+
+    def factory(websocket: Document | None = None, **others: Any) -> AbstractAsyncContextManager[Server]:
+        options = WebSocketSettings(**{"messages_per_minute": 10_000, **(websocket or {})})
+        return serve(settings.model_copy(update={"websocket": options, **others}))
+
+    return factory
+
+
+@pytest.fixture
+async def server(server_with: ServerFactory) -> AsyncIterator[Server]:
+    async with server_with() as running:
+        yield running
+
+
+@pytest.fixture
+async def customer(resources: Resources) -> people.Person:
+    return await people.register(resources)
+
+
+@pytest.fixture
+async def agent(resources: Resources) -> people.Person:
+    return await people.register(resources, Role.AGENT)
+
+
+class Publisher:
+    """What the relay does with a push: number it, keep it, publish it."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._outbox_id = 0
+
+    async def keep(self, channel: str, **data: Any) -> int:
+        """Into the table alone, as when Redis is away."""
+        async with self._resources.db.unit_of_work() as db:
+            newest = select(func.coalesce(func.max(Notification.seq), 0)).where(Notification.channel == channel)
+            seq = (await db.execute(newest)).scalar_one() + 1
+            newest_id = (await db.execute(select(func.coalesce(func.max(Notification.outbox_id), 0)))).scalar_one()
+            db.add(
+                Notification(
+                    channel=channel,
+                    seq=seq,
+                    outbox_id=newest_id + 1,
+                    type="ticket_status_update",
+                    protocol="ticket",
+                    data=data,
+                )
+            )
+        return seq
+
+    async def publish(self, channel: str, seq: int, **data: Any) -> None:
+        message = {
+            "channel": channel,
+            "seq": seq,
+            "protocol": "ticket",
+            "type": "ticket_status_update",
+            "data": data,
+            "timestamp": "2026-11-21T08:00:00+00:00",
+        }
+        await self._resources.redis.publish(REDIS_PREFIX + channel, json.dumps(message))
+
+    async def push(self, channel: str, **data: Any) -> int:
+        seq = await self.keep(channel, **data)
+        await self.publish(channel, seq, **data)
+        return seq
+
+
+@pytest.fixture
+def publisher(resources: Resources) -> Publisher:
+    return Publisher(resources)
