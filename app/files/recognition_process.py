@@ -105,10 +105,10 @@ class RecognitionProcess:
             self._turn = turn
             try:
                 for _ in range(_TRIES):
-                    with suppress(_Crashed):
-                        return self._attempt(turn)
                     if turn.given_up.is_set():
                         break
+                    with suppress(_Crashed):
+                        return self._attempt(turn)
             finally:
                 self._turn = None
         raise Unreadable("Reading this file crashes its decoder; it was stopped.", "validation")

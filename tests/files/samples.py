@@ -50,12 +50,12 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
 
 
-def tone(seconds: float, *, rate: int = 16_000, volume: float = 0.3) -> np.ndarray:  # type: ignore[type-arg]
+def tone(seconds: float, *, rate: int = 16_000, volume: float = 0.3) -> np.ndarray:
     at = np.arange(int(seconds * rate)) / rate
     return (np.sin(2 * np.pi * 220 * at) * volume * 32767).astype(np.int16)
 
 
-def wav(samples: np.ndarray, *, rate: int = 16_000) -> bytes:  # type: ignore[type-arg]
+def wav(samples: np.ndarray, *, rate: int = 16_000) -> bytes:
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)

@@ -105,7 +105,7 @@ async def test_an_engine_that_crashes_is_tried_once_more_then_the_file_failed(tm
 async def test_a_child_that_died_between_files_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("text")
-    done = {
+    done: dict[str, object] = {
         "analysis_type": "text", "text": "t", "segments": [], "confidence": None, "engine": "e",
         "engine_version": "1", "language": None, "metadata": {},
     }  # fmt: skip

@@ -157,7 +157,8 @@ def open_picture(path: Path, *, max_pixels: int, max_side: int) -> Picture:
         header = stream.read(24)
     if header.startswith(b"\x89PNG") and len(header) == 24:
         # Pillow reads on to the pixels before it tells the size; a header alone must be enough to refuse.
-        _refuse_bomb(*struct.unpack(">II", header[16:24]), max_pixels)
+        width, height = struct.unpack(">II", header[16:24])
+        _refuse_bomb(width, height, max_pixels)
     Image.init()
     Image.MAX_IMAGE_PIXELS = max_pixels
     try:

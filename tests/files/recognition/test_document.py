@@ -2,7 +2,7 @@ import io
 import re
 import zipfile
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]  # ships no types
 import pptx
 import pypdfium2
 import pytest
@@ -17,7 +17,7 @@ from tests.files.recognition.conftest import Read, Steps
 def xlsx(**cells: str) -> bytes:
     book = openpyxl.Workbook()
     for place, value in cells.items():
-        book.active[place] = value  # type: ignore[index]
+        book.active[place] = value
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
@@ -26,7 +26,7 @@ def xlsx(**cells: str) -> bytes:
 def slides(title: str) -> bytes:
     show = pptx.Presentation()
     slide = show.slides.add_slide(show.slide_layouts[5])
-    slide.shapes.title.text = title  # type: ignore[union-attr]
+    slide.shapes.title.text = title
     out = io.BytesIO()
     show.save(out)
     return out.getvalue()

@@ -13,7 +13,7 @@ from tests.files import samples
 from tests.files.recognition.conftest import Read, Steps
 
 
-def noise(seconds: float, *, volume: float = 3000) -> np.ndarray:  # type: ignore[type-arg]
+def noise(seconds: float, *, volume: float = 3000) -> np.ndarray:
     return (np.random.default_rng(7).standard_normal(int(seconds * 16_000)) * volume).astype(np.int16)
 
 

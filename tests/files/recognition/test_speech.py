@@ -39,7 +39,7 @@ def tiny_whisper(folder: Path) -> Path:
     words = ["Ġhello", "Ġworld", *(chr(code) for code in range(33, 127))]
     vocabulary = words + special
 
-    def weight(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
+    def weight(*shape: int) -> np.ndarray:
         return (random.standard_normal(shape) * 0.1).astype(np.float32)
 
     def norm(layer: object) -> None:
