@@ -20,6 +20,8 @@ from app.embedded.process import Identity, StartFailed, kill_session, last_lines
 SHOW_LOG_AFTER = 3
 """Failures in a row after which the end of the log is shown on the console."""
 
+STEADY_SECONDS = 5.0
+
 Start = Callable[[], "subprocess.Popen[bytes]"]
 
 
@@ -50,6 +52,13 @@ class Service:
     """Of the current process: its exit code, once it has one."""
     failures: int = 0
     restarts: int = 0
+
+    @property
+    def steady(self) -> bool:
+        """It runs, and if it failed before, long enough to think that it will stay."""
+        if self.process is None or self.identity is None:
+            return False
+        return self.failures == 0 or time.time() - self.identity.started > STEADY_SECONDS
 
     def own(self, process: "subprocess.Popen[bytes]") -> "asyncio.Future[int]":
         self.process = process

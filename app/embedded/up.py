@@ -189,15 +189,15 @@ class Up:
         doors = [f"{self.addresses.http}/ready", self.addresses.mcp.removesuffix("/mcp") + "/health"]
         deadline = time.monotonic() + READY_SECONDS
         async with httpx2.AsyncClient(timeout=5.0, trust_env=False) as client:
-            while doors:
+            while doors or not all(service.steady for service in self._supervisor.services):
                 for service in self._supervisor.services:
                     if service.failures >= GIVE_UP_AFTER:
                         raise StartFailed(f"{service.name} does not stay up. See {service.log}.")
                 if time.monotonic() > deadline:
-                    raise StartFailed(f"No answer from {doors[0]} within {READY_SECONDS:.0f} s. See {self._logs}.")
+                    raise StartFailed(f"Not ready within {READY_SECONDS:.0f} s; see {self._logs}. No answer: {doors}")
                 await self._unless_stopped(asyncio.sleep(0.2))
                 with suppress(httpx2.TransportError):
-                    if (await client.get(doors[0])).status_code == httpx2.codes.OK:
+                    if doors and (await client.get(doors[0])).status_code == httpx2.codes.OK:
                         doors.pop(0)
 
     async def _unless_stopped(self, work: Awaitable[T]) -> T:

@@ -13,7 +13,7 @@ from app.embedded.services import Addresses
 Document = dict[str, Any]
 
 
-def show_ticket(console: Console, ticket: Document, files: list[Document]) -> None:
+def show_ticket(console: Console, ticket: Document) -> None:
     facts = Table.grid(padding=(0, 2))
     for name in ("category", "priority", "team"):
         facts.add_row(Text(name, style="dim"), Text(str(ticket.get(name) or "–")))
@@ -21,7 +21,7 @@ def show_ticket(console: Console, ticket: Document, files: list[Document]) -> No
     facts.add_row(Text("confidence", style="dim"), Text("–" if confidence is None else f"{confidence:.0%}"))
     parts: list[RenderableType] = [Text(str(ticket.get("title") or ""), style="bold"), facts, _heading("Description")]
     parts.append(Text(str(ticket.get("description") or "")))
-    parts += [_heading("Evidence"), *(_evidence(item, files) for item in ticket.get("evidence") or [])]
+    parts += [_heading("Evidence"), *(_evidence(item) for item in ticket.get("evidence") or [])]
     actions = ticket.get("next_actions") or []
     parts += [_heading("Next actions"), *(Text(f"• {action}") for action in actions)]
     console.print(Panel(Group(*parts), title=f"Ticket {ticket.get('ticket_id')}", title_align="left"))
@@ -44,10 +44,9 @@ def _heading(text: str) -> Text:
     return Text(f"\n{text}", style="bold cyan")
 
 
-def _evidence(item: Document, files: list[Document]) -> Text:
-    names = {str(file["id"]): str(file["filename"]) for file in files}
-    source = names.get(str(item.get("file_id")), str(item.get("source") or item.get("kind") or "report"))
-    quote = " ".join(str(item.get("text") or item.get("quote") or "").split())
+def _evidence(item: Document) -> Text:
+    source = item.get("filename") or item.get("source") or "report"
+    quote = " ".join(str(item.get("quote") or "").split())
     sure = item.get("confidence")
-    tail = "" if sure is None else f"  ({sure:.0%})"
-    return Text.assemble("• ", (source, "bold"), f": {quote}{tail}")
+    tail = "" if sure is None else f"  (read with {sure:.0%} confidence)"
+    return Text.assemble("• ", (str(source), "bold"), f": {quote}{tail}")

@@ -37,7 +37,7 @@ async def send_sample(addresses: Addresses, data_dir: Path, console: Console) ->
     except (httpx2.HTTPError, TimeoutError) as error:
         console.print(f"The sample report failed: {error!r}", style="red", markup=False, soft_wrap=True)
         return False
-    show_ticket(console, ticket, files)
+    show_ticket(console, ticket)
     show_login(console, addresses, USERNAME, data_dir / "sample.password")
     lacking = missing(ticket, files)
     for sentence in lacking:

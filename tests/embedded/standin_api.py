@@ -1,0 +1,3 @@
+from tests.embedded.standin_server import serve
+
+serve("EVIDESK_PORT")
