@@ -3,6 +3,7 @@
 import uvicorn
 
 from app.core.settings import get_settings
+from app.websocket.wire import uvicorn_options
 
 GRACE_SECONDS = 5
 """For requests in flight and open sockets when asked to stop; below the supervisor's patience."""
@@ -19,9 +20,8 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        ws_max_size=settings.websocket.max_frame_bytes,
-        ws_ping_interval=settings.websocket.ping_seconds,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        **uvicorn_options(settings.websocket),
     )
 
 

@@ -31,6 +31,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         self._abort_later()
 
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._abort_later()
+
     def shutdown(self) -> None:
         super().shutdown()
         self._abort_later()
