@@ -6,7 +6,6 @@ they belong in a thread.
 
 import json
 import threading
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -107,7 +106,9 @@ def _read(directory: Path) -> tuple[Tokenizer, BertEncoder]:
     return tokenizer, BertEncoder(weights, shape)
 
 
-@lru_cache(maxsize=1)
+_PROCESS_EMBEDDER = MiniLmEmbedder()
+
+
 def default_embedder() -> MiniLmEmbedder:
     """The one embedder of this process, so that the weights are in memory once."""
-    return MiniLmEmbedder()
+    return _PROCESS_EMBEDDER

@@ -18,8 +18,8 @@ from app.inference.local.linear import LinearHead, shipped_head
 from app.inference.local.routing import GENERAL, team_for
 from app.inference.local.vocabulary import Token, glossed, terms, tokens, word_set
 
-ABSTAIN_BELOW: Final = 0.35
-"""A calibrated confidence: under it the best guess is wrong about twice as often as it is right."""
+ABSTAIN_BELOW: Final = 0.4
+"""A calibrated confidence: under it the best guess is wrong clearly more often than it is right."""
 
 _ALTERNATIVES: Final = 3
 _SPEAKING_TERMS: Final = 3
@@ -60,7 +60,7 @@ class Classifier:
         words = tokens(text)
         if not words:
             return Classification(
-                GENERAL, 1.0, (), "There are no words to judge by, so it stays general.", team_for(GENERAL), True
+                GENERAL, 0.0, (), "There are no words to judge by, so it stays general.", team_for(GENERAL), True
             )
         vector = self._embedder.embed([glossed(text)])[0]
         row = self._head.vocabulary.row(terms(words))

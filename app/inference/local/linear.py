@@ -1,4 +1,4 @@
-"""The shipped linear head: a softmax over [sentence vector, TF-IDF row], with one temperature.
+"""The shipped linear head: a calibrated softmax over [sentence vector, TF-IDF row].
 
 The artefact is a plain .npz (read with pickling switched off) beside a JSON file with the labels, the terms, what it
 was trained on and how well it did in cross-validation.
@@ -30,20 +30,35 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """p = (1 - doubt) · softmax(logits / temperature) + doubt / labels.
+
+    The temperature is Guo et al. 2017 (arXiv:1706.04599). `doubt` keeps the share of plain mistakes that
+    cross-validation found even among the surest answers: no report is ever told to be right with 100 %.
+    """
+
+    temperature: float
+    doubt: float
+
+    def apply(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        scaled = softmax(logits / self.temperature)
+        return np.asarray((1 - self.doubt) * scaled + self.doubt / logits.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
 class LinearHead:
     labels: tuple[str, ...]
     vocabulary: Vocabulary
     weights: Floats
     """Shape (labels, dimensions of the sentence vector + terms)."""
     bias: Floats
-    temperature: float
+    calibration: "Calibration"
     example_vectors: Floats
     """Sentence vectors of the labelled examples, in the order of the examples file."""
     metadata: dict[str, Any]
 
     def probabilities(self, features: Floats) -> NDArray[np.floating[Any]]:
-        """Calibrated: divided by the temperature that cross-validation found (Guo et al. 2017, arXiv:1706.04599)."""
-        return softmax((features @ self.weights.T + self.bias) / self.temperature)
+        return self.calibration.apply(features @ self.weights.T + self.bias)
 
 
 def pack(head: LinearHead) -> tuple[bytes, bytes]:
@@ -60,7 +75,7 @@ def pack(head: LinearHead) -> tuple[bytes, bytes]:
     document = {
         **head.metadata,
         "labels": head.labels,
-        "temperature": head.temperature,
+        "calibration": {"temperature": head.calibration.temperature, "doubt": head.calibration.doubt},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "terms": head.vocabulary.known,
     }
@@ -78,7 +93,7 @@ def unpack(weights: bytes, metadata: bytes) -> LinearHead:
             vocabulary=Vocabulary(document.pop("terms"), arrays["idf"]),
             weights=arrays["weights"],
             bias=arrays["bias"],
-            temperature=float(document.pop("temperature")),
+            calibration=Calibration(**document.pop("calibration")),
             example_vectors=arrays["example_vectors"].astype(np.float32),
             metadata=document,
         )

@@ -38,7 +38,7 @@ def _actions(category: str, material: Material, tickets: Any, knowledge: Any) ->
         yield f"Open {unread.file.filename} by hand: it could not be read."
     for source in material.files:
         if not source.trusted and source.file:
-            yield f"Check {source.file.filename} by hand: its text was recognised with confidence {source.confidence:.2f}."
+            yield f"Check {source.file.filename} by hand: it was read with a confidence of {source.confidence:.2f}."
     for entry in _entries(tickets):
         if entry.get("id") is not None and _score(entry) >= SIMILAR_FROM:
             yield f"Compare with ticket {entry['id']}: “{entry.get('title') or ''}”."

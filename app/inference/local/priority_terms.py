@@ -90,8 +90,8 @@ GROUPS: Final[dict[str, Table]] = {
             "nice to have,not urgent,nicht eilig,keine eile,hat zeit,nicht dringend,sin prisa,no es urgente,"
             "pas urgent,pas presse,quand vous aurez le temps,can wait,kann warten,please ignore,just testing",
             -10.0: "cosmetic,typo,minor,small thing,tiny,trivial,just curious,just wondering,kleinigkeit,"
-            "schonheitsfehler,tippfehler,pequeno detalle,petit detail,only an idea,just an idea,workaround,all good now,"
-            "solved,resolved,erledigt,resuelto,resolu,mineur",
+            "schonheitsfehler,tippfehler,pequeno detalle,petit detail,only an idea,just an idea,workaround,"
+            "all good now,solved,resolved,erledigt,resuelto,resolu,mineur",
         }
     ),
 }

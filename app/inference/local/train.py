@@ -1,7 +1,7 @@
 """Trains the classifier from the labelled examples: `python -m app.inference.local.train [directory]`.
 
 Deterministic on one machine and library version. Every figure in the metadata comes from cross-validation, in which
-no example is judged by a model that has seen it, and no probability is scaled by a temperature fitted on it.
+no example is judged by a model that has seen it, and no probability is calibrated by a fit that has seen it.
 """
 
 import sys
@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from app.inference.embedding import Embedder, default_embedder
 from app.inference.local.examples import Example, examples_hash, load_examples
-from app.inference.local.linear import METADATA_FILE, WEIGHTS_FILE, LinearHead, pack, softmax
+from app.inference.local.linear import METADATA_FILE, WEIGHTS_FILE, Calibration, LinearHead, pack, softmax
 from app.inference.local.vocabulary import Vocabulary, glossed, terms, tokens
 
 FOLDS = 8
@@ -27,6 +27,7 @@ REGULARISATION = 8.0
 """scikit-learn's C. 3, 8 and 20 were within half a point of each other in cross-validation."""
 MINIMUM_DOCUMENTS = 2
 CALIBRATION_BINS = 10
+DOUBTS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08)
 
 Floats = NDArray[np.floating[Any]]
 
@@ -42,21 +43,25 @@ class CrossValidation:
 
     @property
     def calibrated(self) -> Floats:
-        """Each fold scaled by the temperature fitted on the other folds."""
+        """Each fold calibrated by what was fitted on the other folds."""
         scaled = np.empty_like(self.logits)
         for fold in np.unique(self.folds):
             inside = self.folds == fold
-            temperature = fit_temperature(self.logits[~inside], self.truth[~inside])
-            scaled[inside] = softmax(self.logits[inside] / temperature)
+            scaled[inside] = fit_calibration(self.logits[~inside], self.truth[~inside]).apply(self.logits[inside])
         return scaled
 
 
-def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
-    """The temperature with the least negative log-likelihood, found on a fine logarithmic grid."""
-    grid = np.geomspace(0.1, 10, 400)
+def fit_calibration(logits: Floats, truth: NDArray[np.int64]) -> Calibration:
+    """Temperature and doubt with the least negative log-likelihood, found on a grid."""
     rows = np.arange(len(truth))
-    losses = [-np.log(np.maximum(softmax(logits / value)[rows, truth], 1e-12)).mean() for value in grid]
-    return float(grid[int(np.argmin(losses))])
+    best, least = Calibration(1.0, 0.0), np.inf
+    for temperature in np.geomspace(0.1, 10, 200):
+        right = softmax(logits / temperature)[rows, truth]
+        for doubt in DOUBTS:
+            loss = -np.log(np.maximum((1 - doubt) * right + doubt / logits.shape[1], 1e-12)).mean()
+            if loss < least:
+                best, least = Calibration(round(float(temperature), 6), doubt), loss
+    return best
 
 
 def expected_calibration_error(probabilities: Floats, truth: NDArray[np.int64]) -> float:
@@ -99,7 +104,7 @@ def train(examples: list[Example], embedder: Embedder, *, data_hash: str) -> Lin
         vocabulary=vocabulary,
         weights=np.asarray(model.coef_, dtype=np.float32),
         bias=np.asarray(model.intercept_, dtype=np.float32),
-        temperature=fit_temperature(checked.logits, checked.truth),
+        calibration=fit_calibration(checked.logits, checked.truth),
         example_vectors=vectors,
         metadata={
             "embedder": embedder.name,
