@@ -29,6 +29,9 @@ LOOPBACK = "127.0.0.1"
 START_TIME_SLACK = 0.05
 """Seconds. Start times are read from the same kernel clock, so two readings differ by rounding only."""
 
+KILL_SECONDS = 2.0
+"""A killed process is gone in milliseconds, unless the kernel waits for a disk."""
+
 
 class StartFailed(Exception):
     """A server could not be started; the text says why, for the person at the console."""
@@ -163,12 +166,15 @@ def session_members(leader: Identity) -> list[Identity]:
 
 
 def kill_session(leader: Identity) -> None:
+    """Returns when they are gone."""
     # A session's number is not given to a new process while anyone is in it: these are ours.
     successor = Identity.of(leader.pid)
     if successor is not None and abs(successor.started - leader.started) >= START_TIME_SLACK:
         return
-    for member in session_members(leader):
+    members = session_members(leader)
+    for member in members:
         member.signal(signal.SIGKILL)
+    wait_until_gone(members, KILL_SECONDS)
 
 
 def package_directory(name: str) -> Path:

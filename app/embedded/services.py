@@ -39,7 +39,7 @@ class Addresses:
         return cls(
             http=f"http://{host}:{settings.port}",
             websocket=f"ws://{host}:{settings.port}/ws",
-            mcp=f"http://{LOOPBACK}:{settings.mcp_port}/mcp",
+            mcp=f"http://{host}:{settings.mcp_port}/mcp",
         )
 
 
@@ -51,7 +51,7 @@ def reachable_host(host: str) -> str:
 
 def busy_port(settings: Settings) -> str | None:
     """A sentence about the first port that is taken, or None."""
-    wanted = (("EVIDESK_PORT", settings.host, settings.port), ("EVIDESK_MCP_PORT", LOOPBACK, settings.mcp_port))
+    wanted = (("EVIDESK_PORT", settings.host, settings.port), ("EVIDESK_MCP_PORT", settings.host, settings.mcp_port))
     for variable, host, port in wanted:
         if not port_is_free(host, port):
             return f"Port {port} on {host} is used by another program. Set {variable} to a free one and start again."
