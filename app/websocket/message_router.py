@@ -72,7 +72,8 @@ def parse(text: str) -> Authenticate | TicketRequest | FileRequest:
         return CLIENT_MESSAGE.validate_json(text)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
-        code = _KINDS.get(errors[0]["type"], "invalid_message")
+        unfit = "invalid_message" if errors[0]["loc"] else "missing_type"
+        code = _KINDS.get(errors[0]["type"], unfit)
         listed = field_errors(errors) if code == "invalid_message" else None
         request_id = None if code == "invalid_json" else _request_id(text)
         raise BadMessage(failure(code, _SENTENCES[code], request_id=request_id, errors=listed)) from None

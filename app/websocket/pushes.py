@@ -1,18 +1,33 @@
 """Which event is told to whom, in which message. Only translates: the relay numbers, stores and publishes."""
 
+from uuid import UUID
+
+from app.files import events as files
 from app.outbox.deliveries import Push
 from app.tickets import events as tickets
-from app.websocket.channels import ticket_channel
+from app.websocket.channels import job_channel, ticket_channel
 from app.websocket.messages import (
     AiCategorizationComplete,
     CategorizationData,
+    FileNotification,
+    FileProcessingFailed,
+    FileProcessingProgress,
+    FileUploadCompleted,
+    FileUploadStarted,
     Notification,
+    OcrCompleted,
+    ProcessingFailedData,
+    ProgressData,
+    RecognisedData,
     TicketAssigned,
     TicketAssignedData,
     TicketCommentAdded,
     TicketCommentData,
     TicketStatusData,
     TicketStatusUpdate,
+    TranscriptionCompleted,
+    UploadCompletedData,
+    UploadStartedData,
 )
 
 
@@ -54,6 +69,66 @@ def ticket_categorised(event: tickets.TicketCategorised) -> list[Push]:
         timestamp=event.timestamp,
     )
     return _to_ticket(event.ticket_id, AiCategorizationComplete(data=data))
+
+
+def file_upload_started(event: files.FileUploadStarted) -> list[Push]:
+    data = UploadStartedData(job_id=event.job_id, filename=event.filename, timestamp=event.timestamp)
+    return _to_job(event.job_id, FileUploadStarted(data=data))
+
+
+def file_upload_completed(event: files.FileUploadCompleted) -> list[Push]:
+    data = UploadCompletedData(
+        job_id=event.job_id,
+        file_id=event.file_id,
+        filename=event.filename,
+        file_size=event.file_size,
+        timestamp=event.timestamp,
+    )
+    return _to_job(event.job_id, FileUploadCompleted(data=data))
+
+
+def file_processing_progress(event: files.FileProcessingProgress) -> list[Push]:
+    data = ProgressData(
+        job_id=event.job_id,
+        stage=event.stage,
+        progress=event.progress,
+        message=event.message,
+        timestamp=event.timestamp,
+    )
+    return _to_job(event.job_id, FileProcessingProgress(data=data))
+
+
+def ocr_completed(event: files.OcrCompleted) -> list[Push]:
+    return _to_job(event.job_id, OcrCompleted(data=_recognised(event)))
+
+
+def transcription_completed(event: files.TranscriptionCompleted) -> list[Push]:
+    return _to_job(event.job_id, TranscriptionCompleted(data=_recognised(event)))
+
+
+def file_processing_failed(event: files.FileProcessingFailed) -> list[Push]:
+    data = ProcessingFailedData(
+        job_id=event.job_id,
+        filename=event.filename,
+        error=event.error,
+        stage=event.stage,
+        timestamp=event.timestamp,
+    )
+    return _to_job(event.job_id, FileProcessingFailed(data=data))
+
+
+def _recognised(event: files.OcrCompleted | files.TranscriptionCompleted) -> RecognisedData:
+    return RecognisedData(
+        job_id=event.job_id,
+        file_id=event.file_id,
+        filename=event.filename,
+        confidence=event.confidence,
+        timestamp=event.timestamp,
+    )
+
+
+def _to_job(job_id: UUID, message: FileNotification) -> list[Push]:
+    return [_push(job_channel(job_id), message)]
 
 
 def _to_ticket(ticket_id: int, message: Notification, *, internal: bool = False) -> list[Push]:

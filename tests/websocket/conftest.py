@@ -1,6 +1,7 @@
 """A real server on a loopback port, clients that speak to it as any other would, and a relay's part played by hand."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -9,13 +10,16 @@ from typing import Any
 
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.settings import Settings, WebSocketSettings
+from app.embedded.data_plane import DataPlane
 from app.main import create_app
 from app.models.outbox import Notification
 from app.outbox.deliveries import REDIS_PREFIX
@@ -143,6 +147,59 @@ async def customer(resources: Resources) -> people.Person:
 @pytest.fixture
 async def agent(resources: Resources) -> people.Person:
     return await people.register(resources, Role.AGENT)
+
+
+class Gate:
+    """Stands before the database and can be shut, as when it restarts: connections break and none is taken."""
+
+    def __init__(self, url: str) -> None:
+        self._target = make_url(url)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._port = 0
+
+    @property
+    def url(self) -> SecretStr:
+        return SecretStr(self._target.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False))
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._pass_through, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def shut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        async with asyncio.timeout(10):
+            while self._open:
+                await asyncio.sleep(0.01)
+
+    async def _pass_through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._target.host, self._target.port)
+        try:
+            self._open |= {writer, back}
+            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+        finally:
+            self._open -= {writer, back}
+            for each in (writer, back):
+                each.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+    writer.transport.abort()
+
+
+@pytest.fixture
+async def database_gate(plane: DataPlane) -> AsyncIterator[Gate]:
+    gate = Gate(plane.database_url)
+    await gate.open()
+    yield gate
+    await gate.shut()
 
 
 class Publisher:
