@@ -46,7 +46,7 @@ _NUMBER = r"\d{1,5}(?:\.\d{1,6}){0,3}(?:[-+][0-9A-Za-z.]{1,20})?"
 _VERSION_NAMED = re.compile(
     r"(?<!\w)(version|versión|release|build|firmware|client|app|update|chrome|firefox|safari|edge|opera|android|ios|"
     r"ipados|windows|macos|ubuntu|debian|python|node(?:\.js)?|java|php|postgresql|postgres|mysql|redis|outlook)"
-    rf"(?:[\s/]|: )(?:version )?v?({_NUMBER})(?![\w:/%])",
+    rf"(?:[\s/]|: )(?:version )?v?({_NUMBER})(?![\w%]|[:/]\w)",
     re.IGNORECASE,
 )
 _VERSION_BARE = re.compile(

@@ -1,6 +1,9 @@
 """Pieces of a text that remember where they stand."""
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_LINES: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,10 @@ class Line:
 
 
 def lines_of(text: str) -> list[Line]:
+    """At most the first 50,000 lines."""
     lines: list[Line] = []
     start = 0
-    for piece in text.split("\n"):
+    for piece in text.split("\n", MAX_LINES)[:MAX_LINES]:
         lines.append(Line(piece, start))
         start += len(piece) + 1
     return lines
