@@ -3,7 +3,10 @@
 from fastapi import APIRouter
 
 from app.accounts import routes as accounts
+from app.agents import routes as agents
+from app.ai_config import routes as ai_config
 from app.core.http import API_PREFIX
+from app.files import routes as files
 from app.health import routes as health
 from app.tickets import routes as tickets
 from app.websocket import routes as websocket
@@ -24,5 +27,8 @@ def _version_1() -> APIRouter:
     api.include_router(accounts.auth)
     api.include_router(accounts.users)
     api.include_router(tickets.router)
+    api.include_router(files.router)
+    api.include_router(agents.router)
+    api.include_router(ai_config.router)
     api.include_router(websocket.router)
     return api

@@ -7,14 +7,16 @@ from typing import Any
 
 from celery.signals import setup_logging, worker_process_init
 
+from app.agents import tasks as agent_tasks
 from app.core.settings import get_settings
 from app.core.tasks import celery, configure
 from app.core.telemetry import configure_logging, configure_tracing
+from app.files import tasks as file_tasks
 from app.tickets import tasks as ticket_tasks
 
 __all__ = ["TASKS", "celery"]
 
-TASKS = (ticket_tasks,)
+TASKS = (agent_tasks, file_tasks, ticket_tasks)
 """The rooms' task modules: importing one makes its tasks known to Celery."""
 
 configure(get_settings())

@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_agent_runs_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_runs")),
         sa.UniqueConstraint("job_id", name=op.f("uq_agent_runs_job_id")),
+        sa.UniqueConstraint("ticket_id", name=op.f("uq_agent_runs_ticket_id")),
         sa.UniqueConstraint("user_id", "idempotency_key", name=op.f("uq_agent_runs_user_id_idempotency_key")),
     )
     op.create_index("ix_agent_runs_status", "agent_runs", ["status"], unique=False)
@@ -75,6 +76,7 @@ def upgrade() -> None:
         sa.Column("arguments", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("failed", sa.Boolean(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(

@@ -62,7 +62,8 @@ class AgentRun(Identified, Stamped, Base):
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     error: Mapped[str | None] = mapped_column(Text)
-    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    # Unique: a run creates one ticket at most, however often its worker is killed.
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), unique=True)
     model: Mapped[str | None] = mapped_column(String(200))
     config_version: Mapped[int | None]
     input_tokens: Mapped[int] = mapped_column(default=0)
@@ -82,3 +83,4 @@ class AgentToolCall(Numbered, Stamped, Base):
     arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)
     result: Mapped[Any] = mapped_column(JSONB)
     failed: Mapped[bool] = mapped_column(default=False)
+    seconds: Mapped[float] = mapped_column(default=0.0)

@@ -1,5 +1,12 @@
 """Every event and what it leads to, in one place. A room adds its lines to `build`; nothing registers itself."""
 
+from app.agents import deliveries as agent_deliveries
+from app.agents import events as agents
+from app.agents import tasks as agent_tasks
+from app.agents.service import JOB_KIND as AGENT_RUN
+from app.files import events as files
+from app.files import tasks as file_tasks
+from app.files.service import JOB_KIND as FILE_RECOGNITION
 from app.outbox.registry import Subscriptions
 from app.tickets import deliveries as ticket_deliveries
 from app.tickets import events as tickets
@@ -9,6 +16,8 @@ from app.websocket import pushes
 def build() -> Subscriptions:
     subscriptions = Subscriptions()
     _tickets(subscriptions)
+    _files(subscriptions)
+    _agents(subscriptions)
     return subscriptions
 
 
@@ -20,3 +29,19 @@ def _tickets(subscriptions: Subscriptions) -> None:
     subscriptions.on(tickets.TicketCommentAdded, pushes.ticket_comment_added)
     subscriptions.on(tickets.TicketCategorised, pushes.ticket_categorised)
     subscriptions.on(tickets.TicketDeleted)
+
+
+def _files(subscriptions: Subscriptions) -> None:
+    subscriptions.job(FILE_RECOGNITION, run=file_tasks.recognise_file, exhausted=file_tasks.give_up_file)
+    subscriptions.on(files.FileUploadStarted, pushes.file_upload_started)
+    subscriptions.on(files.FileUploadCompleted, pushes.file_upload_completed)
+    subscriptions.on(files.FileProcessingProgress, pushes.file_processing_progress)
+    subscriptions.on(files.OcrCompleted, pushes.ocr_completed)
+    subscriptions.on(files.TranscriptionCompleted, pushes.transcription_completed)
+    subscriptions.on(files.FileProcessingFailed, pushes.file_processing_failed)
+
+
+def _agents(subscriptions: Subscriptions) -> None:
+    subscriptions.job(AGENT_RUN, run=agent_tasks.run, exhausted=agent_tasks.give_up)
+    subscriptions.on(agents.RunCompleted, agent_deliveries.after_run)
+    subscriptions.on(agents.RunFailed, agent_deliveries.after_run)

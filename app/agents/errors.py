@@ -1,0 +1,29 @@
+"""What can be wrong with a run: for the person who asked, and, between the parts of this room, for the run itself."""
+
+from app.core.errors import NotFound, Problem
+
+
+class RunMissing(NotFound):
+    code, title = "run_not_found", "No such run"
+    detail = "There is no agent run of this id that you may see."
+
+
+class FileMissing(NotFound):
+    code, title = "file_not_found", "No such file"
+    detail = "There is no file of this id that you may see."
+
+
+class AgentRunFailed(Problem):
+    """`run_id` and `reason` say more; the run itself stays readable."""
+
+    code, status, title = "agent_run_failed", 502, "The agent could not do it"
+    detail = "The run has failed."
+
+
+class RunFailure(Exception):
+    """A run cannot go on. `reason` is a sentence for the person who asked; `passing`: trying again may help."""
+
+    def __init__(self, reason: str, *, passing: bool) -> None:
+        self.reason = reason
+        self.passing = passing
+        super().__init__(reason)

@@ -1,0 +1,110 @@
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from app.agents.errors import FileMissing, RunMissing
+from app.core.repository import Repository
+from app.models.agent import AgentRun, AgentToolCall, RunStatus
+from app.models.file import File, ProcessingStatus
+from app.models.job import Job
+from app.models.user import User
+
+UNFINISHED = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
+
+
+class RunRepository(Repository[AgentRun]):
+    """Everybody sees their own runs, staff all of them."""
+
+    model = AgentRun
+    missing = RunMissing
+
+    def visible(self) -> Select[AgentRun]:
+        query = select(AgentRun)
+        return query if self.who.is_staff else query.where(AgentRun.user_id == self.who.user_id)
+
+    async def own_by_key(self, key: str) -> AgentRun | None:
+        """The person's own run of an Idempotency-Key; staff do not meet others' keys here."""
+        query = select(AgentRun).where(AgentRun.user_id == self.who.user_id, AgentRun.idempotency_key == key)
+        return (await self.db.execute(query)).scalar_one_or_none()
+
+    async def tool_calls(self, run: AgentRun) -> Sequence[AgentToolCall]:
+        query = select(AgentToolCall).where(AgentToolCall.run_id == run.id).order_by(AgentToolCall.position)
+        return (await self.db.execute(query)).scalars().all()
+
+    async def check_files(self, ids: Sequence[uuid.UUID]) -> None:
+        """Only one's own files go into a run, whatever else one may see. Raises FileMissing."""
+        own = select(func.count()).where(File.id.in_(ids), File.uploader_id == self.who.user_id)
+        if (await self.db.execute(own)).scalar_one() != len(ids):
+            raise FileMissing
+
+    async def readable_file(self, file_id: uuid.UUID) -> File:
+        query = select(File).where(File.id == file_id).options(undefer(File.text))
+        if not self.who.is_staff:
+            query = query.where(File.uploader_id == self.who.user_id)
+        row = (await self.db.execute(query)).scalar_one_or_none()
+        if row is None:
+            raise FileMissing
+        return row
+
+
+async def run_of_job(db: AsyncSession, job_id: uuid.UUID, *, lock: bool = False) -> AgentRun:
+    query = select(AgentRun).where(AgentRun.job_id == job_id)
+    return (await db.execute(query.with_for_update() if lock else query)).scalar_one()
+
+
+async def locked(db: AsyncSession, run_id: uuid.UUID) -> AgentRun:
+    query = select(AgentRun).where(AgentRun.id == run_id).with_for_update()
+    return (await db.execute(query.execution_options(populate_existing=True))).scalar_one()
+
+
+async def attempts(db: AsyncSession, run: AgentRun) -> int:
+    return (await db.execute(select(Job.attempts).where(Job.id == run.job_id))).scalar_one()
+
+
+async def unfinished_files(db: AsyncSession, ids: Sequence[uuid.UUID]) -> int:
+    query = select(func.count()).where(File.id.in_(ids), File.processing_status.in_(UNFINISHED))
+    return (await db.execute(query)).scalar_one()
+
+
+async def files_in_order(db: AsyncSession, ids: Sequence[uuid.UUID], *, text: bool = False) -> list[File]:
+    query = select(File).where(File.id.in_(ids))
+    rows = (await db.execute(query.options(undefer(File.text)) if text else query)).scalars().all()
+    by_id = {row.id: row for row in rows}
+    return [by_id[one] for one in ids if one in by_id]
+
+
+async def wake_waiting(db: AsyncSession, file_id: uuid.UUID) -> Sequence[uuid.UUID]:
+    """Runs that wait for this file leave the waiting state, each exactly once; their jobs are returned."""
+    query = (
+        update(AgentRun)
+        .where(AgentRun.status == RunStatus.WAITING, AgentRun.request["files"].contains([str(file_id)]))
+        .values(status=RunStatus.QUEUED)
+        .returning(AgentRun.job_id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await db.execute(query)).scalars().all()
+
+
+async def stop_waiting(db: AsyncSession, run_id: uuid.UUID) -> bool:
+    """Compare and set: False when somebody else has woken it already."""
+    query = (
+        update(AgentRun)
+        .where(AgentRun.id == run_id, AgentRun.status == RunStatus.WAITING)
+        .values(status=RunStatus.QUEUED)
+        .returning(AgentRun.id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await db.execute(query)).one_or_none() is not None
+
+
+async def user(db: AsyncSession, user_id: int) -> User:
+    return (await db.execute(select(User).where(User.id == user_id))).scalar_one()
+
+
+async def attach_files(db: AsyncSession, ticket_id: int, ids: Sequence[uuid.UUID]) -> None:
+    """A file that is on another ticket already stays there."""
+    query = update(File).where(File.id.in_(ids), File.ticket_id.is_(None)).values(ticket_id=ticket_id)
+    await db.execute(query.execution_options(synchronize_session=False))

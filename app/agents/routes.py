@@ -1,0 +1,82 @@
+"""Runs by HTTP. A request waits for its run as long as it was asked to; the run does not depend on it."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from app.accounts.authentication import CurrentUser
+from app.accounts.errors import ScopeMissing
+from app.agents import service
+from app.agents.answers import asked
+from app.agents.errors import AgentRunFailed, FileMissing, RunMissing
+from app.agents.schemas import (
+    AnalyzeFilesIn,
+    AnalyzeFilesOut,
+    CategorizeIn,
+    CategorizeOut,
+    CreateTicketIn,
+    CreateTicketOut,
+    RunAccepted,
+    RunOut,
+)
+from app.core.db import ReadSession
+from app.core.errors import Invalid, RateLimited, Responses, TooLarge, Unauthenticated, documented
+from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute, keeps_own_record
+from app.core.resources import Res
+from app.inference.operations import Operation
+
+router = APIRouter(
+    route_class=IdempotentRoute,
+    prefix="/agent",
+    tags=["agent"],
+    responses=documented(Unauthenticated, ScopeMissing, Invalid, RateLimited),
+)
+
+Prefer = Annotated[
+    str | None,
+    Header(max_length=200, description="RFC 7240: `respond-async`, or `wait=<seconds>`; 30 s at most and by default."),
+]
+
+_ERRORS: Responses = {
+    202: {"model": RunAccepted, "description": "The run goes on; `Location` says where to look."},
+    **documented(FileMissing, IdempotencyKeyInvalid, TooLarge, Invalid, IdempotencyConflict, AgentRunFailed),
+}
+
+
+@router.post("/create-ticket", status_code=201, response_model=CreateTicketOut, responses=_ERRORS)
+@keeps_own_record
+async def create_ticket(
+    body: CreateTicketIn, request: Request, who: CurrentUser, resources: Res, prefer: Prefer = None
+) -> Response:
+    """Turn a report into a categorised, prioritised and routed ticket with its evidence."""
+    document = body.model_dump(mode="json")
+    found = await asked(request, resources, who, Operation.CREATE_TICKET, document, body.files, prefer)
+    return found.answer(CreateTicketOut, status=201)
+
+
+@router.post("/categorize", response_model=CategorizeOut, responses=_ERRORS)
+@keeps_own_record
+async def categorize(
+    body: CategorizeIn, request: Request, who: CurrentUser, resources: Res, prefer: Prefer = None
+) -> Response:
+    """Category, priority and team of a report, by the agent. No ticket is created."""
+    document = {"user_input": f"{body.title}\n\n{body.description}" if body.title else body.description}
+    found = await asked(request, resources, who, Operation.CATEGORIZE, document, [], prefer)
+    return found.answer(CategorizeOut)
+
+
+@router.post("/analyze-files", response_model=AnalyzeFilesOut, responses=_ERRORS)
+@keeps_own_record
+async def analyze_files(
+    body: AnalyzeFilesIn, request: Request, who: CurrentUser, resources: Res, prefer: Prefer = None
+) -> Response:
+    """What was read in one's files, once their recognition has ended."""
+    found = await asked(request, resources, who, Operation.ANALYZE_FILES, {}, body.files, prefer)
+    return found.answer(AnalyzeFilesOut)
+
+
+@router.get("/runs/{run_id}", responses=documented(RunMissing))
+async def get_run(run_id: uuid.UUID, who: CurrentUser, db: ReadSession) -> RunOut:
+    """All that a decision was made from: tool calls, model, configuration, cost."""
+    return await service.shown(db, who, run_id)

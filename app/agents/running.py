@@ -1,0 +1,138 @@
+"""One run of an agent, from a configuration and a prompt to an answer or a reason. Knows no table."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from pydantic import BaseModel
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelRateLimitError,
+    ModelRequestRejectedError,
+    ModelServerError,
+    ModelUnavailableError,
+    RunTimedOut,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+)
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RunUsage, UsageLimits
+
+from app.agents.declarations import AGENTS, RunDeps
+from app.agents.errors import RunFailure
+from app.ai_config.catalogue import AgentType
+from app.ai_config.schemas import ConfigValues
+from app.core.settings import Settings
+from app.core.telemetry import get_logger, span
+from app.inference.errors import ModelUnavailable, UnknownModel
+from app.inference.pricing import price
+from mcp_client.client import ToolServerAway
+
+log = get_logger(__name__)
+
+MAX_MODEL_REQUESTS = 30
+MAX_TOOL_CALLS = 60
+SERVER_ERROR = 500
+
+ResolveModel = Callable[[str, Settings], Model]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model is told, always as one JSON document in the user's message: all of it was written by others."""
+
+    operation: str
+    user_input: str
+    files: list[dict[str, str]]
+    page_context: dict[str, Any] | None = None
+    conversation_history: list[dict[str, Any]] | None = None
+    integration: str | None = None
+
+    def document(self) -> str:
+        return json.dumps(
+            {
+                "operation": self.operation,
+                "user_input": self.user_input,
+                "files": self.files,
+                "page_context": self.page_context,
+                "conversation_history": self.conversation_history or [],
+                "integration": self.integration,
+            },
+            ensure_ascii=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    answer: BaseModel
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    seconds: float
+
+
+async def run_agent(
+    kind: AgentType, prompt: Prompt, *, config: ConfigValues, deps: RunDeps, settings: Settings, resolve: ResolveModel
+) -> Outcome:
+    """Raises RunFailure, and lets cancellation through. What was called up to then is in `deps.calls`."""
+    started = time.perf_counter()
+    usage = RunUsage()
+    with span("agent run", agent=kind.value, operation=prompt.operation, model=config.model):
+        try:
+            model = resolve(config.model, settings)
+            finished = await AGENTS[kind].run(
+                prompt.document(),
+                model=model,
+                deps=deps,
+                model_settings=ModelSettings(temperature=config.temperature, max_tokens=config.max_tokens),
+                usage=usage,
+                usage_limits=UsageLimits(request_limit=MAX_MODEL_REQUESTS, tool_calls_limit=MAX_TOOL_CALLS),
+                timeout=config.timeout,
+            )
+        except (ModelUnavailable, UnknownModel) as error:
+            raise RunFailure(error.detail, passing=False) from error
+        except RunTimedOut as error:
+            raise RunFailure(f"The run took longer than its limit of {config.timeout:g} s.", passing=False) from error
+        except AgentRunError as error:
+            raise _failure(error) from error
+        except (ToolServerAway, httpx2.HTTPError, RuntimeError, OSError) as error:
+            log.warning("tool_server_away", error=type(error).__name__)
+            raise RunFailure("The tool server could not be reached.", passing=True) from error
+    cost = price(config.model, usage)
+    return Outcome(
+        answer=finished.output,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=float(cost or 0),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _failure(error: AgentRunError) -> RunFailure:
+    """Says what went wrong without quoting what a provider or model said: that may hold the report itself."""
+    status = f" (HTTP {error.status_code})" if isinstance(error, ModelHTTPError) else ""
+    match error:
+        case ModelRateLimitError():
+            return RunFailure(f"The model's provider asks for fewer requests{status}.", passing=True)
+        case ModelServerError() | ModelUnavailableError():
+            return RunFailure(f"The model's provider has a failure of its own{status}.", passing=True)
+        case ModelConnectionError():
+            return RunFailure("The model's provider could not be reached.", passing=True)
+        case ModelRequestRejectedError():
+            return RunFailure(f"The model's provider refused the request{status}.", passing=False)
+        case ModelAPIError():
+            passing = isinstance(error, ModelHTTPError) and error.status_code >= SERVER_ERROR
+            return RunFailure(f"The call of the model failed{status}.", passing=passing)
+        case UsageLimitExceeded():
+            return RunFailure("The model went on longer than a run may.", passing=False)
+        case UnexpectedModelBehavior():
+            return RunFailure(f"The model gave no usable answer: {error.message}", passing=False)
+        case _:
+            return RunFailure(f"The run failed: {type(error).__name__}.", passing=False)

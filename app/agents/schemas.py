@@ -1,0 +1,179 @@
+"""What may be asked of the agents, what they must answer, and how a run is shown."""
+
+import math
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from app.core.schemas import Body, In, Line, Out, RowId, Slug
+from app.models.ticket import Priority
+
+MAX_FILES = 20
+MAX_HISTORY = 100
+MAX_CONTEXT_DEPTH = 32
+MAX_CONTEXT_ITEMS = 5_000
+MAX_CONTEXT_CHARS = 100_000
+
+
+def _storable(document: dict[str, Any]) -> dict[str, Any]:
+    """Any JSON is welcome as context, but for what JSONB and other systems cannot hold, and within bounds."""
+    left: list[tuple[Any, int]] = [(document, 0)]
+    items = chars = 0
+    while left:
+        value, depth = left.pop()
+        items += 1
+        if isinstance(value, dict):
+            left.extend((part, depth + 1) for pair in value.items() for part in pair)
+        elif isinstance(value, list):
+            left.extend((part, depth + 1) for part in value)
+        elif isinstance(value, str):
+            chars += len(value)
+            if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+                raise ValueError("must not contain NUL characters or halves of characters")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("must not contain numbers that are not finite")
+        elif isinstance(value, int):
+            chars += value.bit_length() // 3
+        if depth > MAX_CONTEXT_DEPTH or items > MAX_CONTEXT_ITEMS or chars > MAX_CONTEXT_CHARS:
+            raise ValueError("is too deep or too large")
+    return document
+
+
+def _distinct(files: list[uuid.UUID]) -> list[uuid.UUID]:
+    return list(dict.fromkeys(files))
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+Files = Annotated[list[uuid.UUID], Field(max_length=MAX_FILES), AfterValidator(_distinct)]
+
+
+class SaidBefore(In):
+    role: Literal["customer", "user", "assistant", "agent", "system"]
+    content: Body
+
+
+class CreateTicketIn(In):
+    """A report in the person's own words, with what they attached and where they were."""
+
+    user_input: Body
+    files: Files = Field(default_factory=list)
+    page_context: JsonObject | None = None
+    conversation_history: Annotated[list[SaidBefore], Field(max_length=MAX_HISTORY)] = Field(default_factory=list)
+    integration: Slug | None = None
+
+
+class CategorizeIn(In):
+    description: Body
+    title: Line | None = None
+
+
+class AnalyzeFilesIn(In):
+    files: Annotated[Files, Field(min_length=1)]
+
+
+class Evidence(BaseModel):
+    """What a decision rests on: words quoted as they stand in their source."""
+
+    source: Literal["text", "conversation", "page", "ocr", "transcript", "document", "file", "ticket"]
+    file_id: uuid.UUID | None = None
+    filename: str | None = None
+    ticket_id: int | None = None
+    quote: str = Field(max_length=2_000)
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="How surely the words were recognised; null where they were typed."
+    )
+
+
+class TicketDraftResult(BaseModel):
+    """What the support agent answers; `ticket_id` is what the tool create_ticket returned."""
+
+    ticket_id: RowId | None = None
+    title: Line
+    description: Body
+    category: Slug
+    priority: Priority
+    team: Slug
+    tags: Annotated[list[str], Field(max_length=20)]
+    confidence: float = Field(ge=0, le=1)
+    file_analysis_summary: str = Field(default="", max_length=20_000)
+    recommended_integration: str | None = Field(default=None, max_length=50)
+    next_actions: Annotated[list[str], Field(max_length=20)]
+    evidence: Annotated[list[Evidence], Field(max_length=100)]
+
+
+class Alternative(BaseModel):
+    category: Slug
+    confidence: float = Field(ge=0, le=1)
+
+
+class CategorizationResult(BaseModel):
+    category: Slug
+    priority: Priority
+    team: Slug
+    confidence: float = Field(ge=0, le=1)
+    reasoning: str = Field(max_length=10_000)
+    alternatives: Annotated[list[Alternative], Field(max_length=20)]
+
+
+class CreateTicketOut(TicketDraftResult):
+    run_id: uuid.UUID
+    ticket_id: RowId
+
+
+class CategorizeOut(CategorizationResult):
+    run_id: uuid.UUID
+
+
+class FileAnalysis(Out):
+    file_id: uuid.UUID
+    filename: str
+    processing_status: str
+    analysis_type: str | None
+    extracted_text: str | None
+    confidence: float | None
+    metadata: dict[str, Any]
+    error: str | None
+
+
+class AnalyzeFilesOut(Out):
+    run_id: uuid.UUID
+    files: list[FileAnalysis]
+
+
+class RunAccepted(Out):
+    """The run goes on; `Location` says where to look."""
+
+    run_id: uuid.UUID
+    status: str
+
+
+class ToolCallOut(Out):
+    position: int
+    tool: str
+    arguments: dict[str, Any]
+    result: Any
+    failed: bool
+    seconds: float
+
+
+class RunOut(Out):
+    run_id: uuid.UUID
+    operation: str
+    agent_type: str
+    status: str
+    model: str | None
+    config_version: int | None
+    ticket_id: int | None
+    result: dict[str, Any] | None
+    error: str | None
+    attempts: int
+    tool_calls: list[ToolCallOut]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None = Field(description="From the start of the last attempt to the end.")

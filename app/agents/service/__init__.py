@@ -1,0 +1,24 @@
+"""What can be done with runs: ask for one, carry it out, wait for it, look at it."""
+
+from app.agents.service.executing import execute, file_processed, give_up
+from app.agents.service.opening import NewTicket, open_ticket
+from app.agents.service.reporting import file_analysis, find, shown
+from app.agents.service.requesting import JOB_KIND, RepeatKey, ask, request
+from app.agents.service.waiting import channel, wait
+
+__all__ = [
+    "JOB_KIND",
+    "NewTicket",
+    "RepeatKey",
+    "ask",
+    "channel",
+    "execute",
+    "file_analysis",
+    "file_processed",
+    "find",
+    "give_up",
+    "open_ticket",
+    "request",
+    "shown",
+    "wait",
+]

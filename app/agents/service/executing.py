@@ -1,0 +1,241 @@
+"""Carrying out a run: called by a worker with the job's id, any number of times, to one outcome."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents import repository
+from app.agents.declarations import RunDeps
+from app.agents.errors import RunFailure
+from app.agents.events import RunCompleted, RunFailed
+from app.agents.records import trimmed
+from app.agents.running import Outcome, Prompt, ResolveModel, run_agent
+from app.agents.schemas import TicketDraftResult
+from app.agents.service import reporting
+from app.agents.service.requesting import NO_AGENT
+from app.ai_config import service as ai_config
+from app.ai_config.catalogue import AgentType
+from app.ai_config.schemas import ConfigValues
+from app.core.clock import now
+from app.core.resources import Resources
+from app.core.telemetry import CORRELATION_HEADER, correlation_id, get_logger, inject
+from app.inference.operations import Operation
+from app.inference.registry import resolve as resolve_model
+from app.jobs import claims
+from app.jobs import service as jobs
+from app.jobs.service import Claim
+from app.models.agent import AgentRun, AgentToolCall, RunStatus
+from app.outbox import writer as outbox
+from mcp_client.client import CallLog
+
+log = get_logger(__name__)
+
+TOKEN_MARGIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a started run works with, read once: a change of the configuration counts from the next run on."""
+
+    run_id: uuid.UUID
+    user_id: int
+    kind: AgentType
+    version: int
+    config: ConfigValues
+    prompt: Prompt
+
+
+async def execute(resources: Resources, job_id: uuid.UUID, *, resolve: ResolveModel = resolve_model) -> None:
+    """Nothing happens when another worker has the job, or it is done. A run whose files are still being read is put
+    aside without keeping a worker: the last file wakes it."""
+    waiting = False
+    async with claims.hold(resources, job_id) as claim:
+        if claim is None:
+            return
+        run_id = uuid.UUID(claim.subject)
+        if await _put_aside(resources, claim, run_id):
+            waiting = True
+        elif (plan := await _start(resources, claim, run_id)) is not None:
+            await _carry_out(resources, claim, plan, resolve)
+    if waiting:
+        await _wake_if_ready(resources, uuid.UUID(claim.subject), job_id)
+
+
+async def file_processed(db: AsyncSession, file_id: uuid.UUID) -> None:
+    """Knock for every run that waits for this file; it looks for itself whether others are still missing."""
+    for job_id in await repository.wake_waiting(db, file_id):
+        await jobs.dispatch(db, job_id)
+
+
+async def give_up(resources: Resources, job_id: uuid.UUID) -> None:
+    """The job has failed as often as it may: so has the run."""
+    async with resources.db.unit_of_work() as db:
+        run = await repository.run_of_job(db, job_id, lock=True)
+        if run.status not in (RunStatus.COMPLETED, RunStatus.FAILED):
+            _fail(db, run, run.error or "The run was given up after several attempts.")
+
+
+async def _put_aside(resources: Resources, claim: Claim, run_id: uuid.UUID) -> bool:
+    async with resources.db.unit_of_work() as db:
+        run = await repository.locked(db, run_id)
+        if not await repository.unfinished_files(db, _files(run)):
+            return False
+        run.status = RunStatus.WAITING
+        await jobs.postpone(db, claim, until=None)
+        return True
+
+
+async def _wake_if_ready(resources: Resources, run_id: uuid.UUID, job_id: uuid.UUID) -> None:
+    """The last file may have been finished after we looked and before anybody could see that we wait. Now that the
+    waiting is committed, whoever finishes a file sees it; what was finished before, we see here. One of us wakes it."""
+    async with resources.db.unit_of_work() as db:
+        run = await repository.locked(db, run_id)
+        if await repository.unfinished_files(db, _files(run)):
+            return
+        if await repository.stop_waiting(db, run_id):
+            await jobs.dispatch(db, job_id)
+
+
+async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID) -> _Plan | None:
+    """None: no agent was needed, and the run is finished."""
+    async with resources.db.unit_of_work() as db:
+        run = await repository.locked(db, run_id)
+        run.started_at = now()
+        run.status = RunStatus.RUNNING
+        if run.agent_type == NO_AGENT:
+            run.result = await reporting.file_analyses(db, _files(run))
+            await jobs.succeed(db, claim)
+            _complete(db, run)
+            return None
+        kind = AgentType(run.agent_type)
+        row = await ai_config.active(db, kind)
+        run.model, run.config_version = row.model, row.version
+        files = await repository.files_in_order(db, _files(run))
+        return _Plan(
+            run_id=run.id,
+            user_id=run.user_id,
+            kind=kind,
+            version=row.version,
+            config=ConfigValues.model_validate(row),
+            prompt=Prompt(
+                operation=run.operation,
+                user_input=run.request["user_input"],
+                files=[{"id": str(f.id), "filename": f.filename, "file_type": f.file_type} for f in files],
+                page_context=run.request.get("page_context"),
+                conversation_history=run.request.get("conversation_history"),
+                integration=run.request.get("integration"),
+            ),
+        )
+
+
+async def _carry_out(resources: Resources, claim: Claim, plan: _Plan, resolve: ResolveModel) -> None:
+    deps = RunDeps(
+        system_prompt=plan.config.system_prompt,
+        tools=frozenset(plan.config.tools_enabled),
+        mcp_url=resources.settings.mcp_endpoint,
+        token=_token(resources, plan),
+        headers=call_headers(),
+        must_create=plan.prompt.operation == Operation.CREATE_TICKET,
+    )
+    try:
+        outcome = await run_agent(
+            plan.kind, plan.prompt, config=plan.config, deps=deps, settings=resources.settings, resolve=resolve
+        )
+    except RunFailure as failure:
+        await _record_failure(resources, claim, plan, deps.calls, failure)
+    else:
+        await _record_outcome(resources, claim, plan, deps.calls, outcome)
+
+
+def call_headers() -> dict[str, str]:
+    """The trace and the request id, as the tool server's door expects them."""
+    carrier = inject()
+    carrier.pop("correlation_id", None)
+    return {**carrier, CORRELATION_HEADER: correlation_id.get() or uuid.uuid4().hex}
+
+
+def _token(resources: Resources, plan: _Plan) -> str:
+    """Lives a little longer than the run may; opens the enabled tools and nothing else."""
+    return resources.signer.mint(
+        plan.user_id,
+        audience="mcp",
+        lifetime=timedelta(seconds=plan.config.timeout) + TOKEN_MARGIN,
+        scopes=frozenset(plan.config.tools_enabled),
+        run_id=str(plan.run_id),
+    )
+
+
+async def _record_outcome(resources: Resources, claim: Claim, plan: _Plan, calls: CallLog, outcome: Outcome) -> None:
+    async with resources.db.unit_of_work() as db:
+        await jobs.succeed(db, claim)
+        run = await repository.locked(db, plan.run_id)
+        answer = outcome.answer
+        if isinstance(answer, TicketDraftResult):
+            answer = await reporting.settled(db, run, answer)
+        run.result = answer.model_dump(mode="json")
+        run.input_tokens = outcome.input_tokens
+        run.output_tokens = outcome.output_tokens
+        run.cost_usd = outcome.cost_usd
+        await _keep_calls(db, run, calls)
+        _complete(db, run)
+
+
+async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, calls: CallLog, failure: RunFailure) -> None:
+    """What may pass is tried again after a rest, as often as any job; what will not pass ends the run."""
+    log.warning("run_failed", run=str(plan.run_id), reason=failure.reason, passing=failure.passing)
+    async with resources.db.unit_of_work() as db:
+        if failure.passing:
+            most = resources.settings.jobs.max_attempts
+            await claims.release(db, claim, error=failure.reason.rstrip("."), max_attempts=most)
+        else:
+            await jobs.fail(db, claim, reason=failure.reason)
+        run = await repository.locked(db, plan.run_id)
+        await _keep_calls(db, run, calls)
+        if failure.passing:
+            run.status = RunStatus.QUEUED
+            run.error = failure.reason
+        else:
+            _fail(db, run, failure.reason)
+
+
+async def _keep_calls(db: AsyncSession, run: AgentRun, log_of_calls: CallLog) -> None:
+    """Of the last attempt: it is the one that the outcome rests on."""
+    await db.execute(delete(AgentToolCall).where(AgentToolCall.run_id == run.id))
+    db.add_all(
+        AgentToolCall(
+            run_id=run.id,
+            position=position,
+            tool=call.tool,
+            arguments=trimmed(call.arguments),
+            result=trimmed(call.result),
+            failed=call.failed,
+            seconds=round(call.seconds, 4),
+        )
+        for position, call in enumerate(log_of_calls.calls)
+    )
+
+
+def _complete(db: AsyncSession, run: AgentRun) -> None:
+    run.status = RunStatus.COMPLETED
+    run.error = None
+    run.finished_at = _end_of(run)
+    outbox.add(db, RunCompleted(run_id=run.id, operation=run.operation, ticket_id=run.ticket_id))
+
+
+def _fail(db: AsyncSession, run: AgentRun, reason: str) -> None:
+    run.status = RunStatus.FAILED
+    run.error = reason
+    run.finished_at = _end_of(run)
+    outbox.add(db, RunFailed(run_id=run.id, operation=run.operation, reason=reason))
+
+
+def _end_of(run: AgentRun) -> datetime:
+    at = now()
+    return max(at, run.started_at) if run.started_at is not None else at
+
+
+def _files(run: AgentRun) -> list[uuid.UUID]:
+    return [uuid.UUID(file) for file in run.request["files"]]

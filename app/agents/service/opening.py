@@ -1,0 +1,48 @@
+"""Opening a ticket for a run: once, whoever calls how often."""
+
+import uuid
+from collections.abc import Sequence
+from typing import TypedDict
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents import repository
+from app.agents.errors import RunMissing
+from app.agents.repository import RunRepository
+from app.core.auth import Principal
+from app.models.ticket import Priority
+from app.tickets import service as tickets
+from app.tickets.schemas import TicketOut
+
+
+class NewTicket(TypedDict):
+    title: str
+    description: str
+    category: str | None
+    priority: Priority | None
+    team: str | None
+    tags: list[str]
+    confidence: float | None
+
+
+async def open_ticket(
+    db: AsyncSession, who: Principal, *, run_id: uuid.UUID | None, ticket: NewTicket, files: Sequence[uuid.UUID]
+) -> tuple[TicketOut, bool]:
+    """The ticket, and whether it was made just now. The run remembers its ticket in the transaction that makes it, so
+    that a worker which was killed and starts again, or one that was only thought dead, gets the same ticket.
+
+    Raises FileMissing for a file that is not the person's own.
+    """
+    run = None
+    if run_id is not None:
+        run = await RunRepository(db, who).get(run_id, lock=True)
+        if run.user_id != who.user_id:
+            raise RunMissing
+        if run.ticket_id is not None:
+            return await tickets.get(db, who, run.ticket_id), False
+    await RunRepository(db, who).check_files(files)
+    made = await tickets.create(db, who, **ticket)
+    await repository.attach_files(db, made.id, files)
+    if run is not None:
+        run.ticket_id = made.id
+    return made, True

@@ -1,0 +1,120 @@
+"""What a run leaves behind, and how it is shown."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents import repository
+from app.agents.repository import RunRepository
+from app.agents.schemas import FileAnalysis, RunOut, TicketDraftResult, ToolCallOut
+from app.core.auth import Principal
+from app.models.agent import AgentRun
+from app.models.file import File
+from app.tickets import service as tickets
+from app.tickets.errors import TicketMissing
+from app.tickets.schemas import Categorisation
+
+MAX_ANALYSIS_CHARS = 100_000
+
+
+async def file_analyses(db: AsyncSession, files: list[uuid.UUID]) -> dict[str, Any]:
+    """What was read in each file, in the order asked for."""
+    rows = await repository.files_in_order(db, files, text=True)
+    return {"files": [_analysis(row).model_dump(mode="json") for row in rows]}
+
+
+async def file_analysis(db: AsyncSession, who: Principal, file_id: uuid.UUID) -> FileAnalysis:
+    """What was read in a file that `who` may see. Raises FileMissing."""
+    return _analysis(await RunRepository(db, who).readable_file(file_id))
+
+
+def _analysis(row: File) -> FileAnalysis:
+    return FileAnalysis(
+        file_id=row.id,
+        filename=row.filename,
+        processing_status=row.processing_status,
+        analysis_type=row.analysis_type,
+        extracted_text=None if row.text is None else row.text[:MAX_ANALYSIS_CHARS],
+        confidence=row.confidence,
+        metadata={
+            **row.details,
+            "file_type": row.file_type,
+            "file_size": row.file_size,
+            "engine": row.engine,
+            "engine_version": row.engine_version,
+            "language": row.language,
+            "truncated": row.text is not None and len(row.text) > MAX_ANALYSIS_CHARS,
+        },
+        error=row.error,
+    )
+
+
+async def settled(db: AsyncSession, run: AgentRun, answer: TicketDraftResult) -> TicketDraftResult:
+    """The answer as it is true now: the categorisation is written onto the ticket, whose own fields then count, and
+    each piece of evidence from a file of this run has the file's name. Evidence from a foreign file is left out."""
+    names = {row.id: row.filename for row in await repository.files_in_order(db, _files(run))}
+    evidence = [
+        item.model_copy(update={"filename": None if item.file_id is None else names[item.file_id]})
+        for item in answer.evidence
+        if item.file_id is None or item.file_id in names
+    ]
+    answer = answer.model_copy(update={"evidence": evidence})
+    if run.ticket_id is None:
+        return answer
+    found = Categorisation(
+        category=answer.category, priority=answer.priority, team=answer.team, confidence=answer.confidence
+    )
+    try:
+        ticket = await tickets.attach_categorisation(db, tickets.DESK, run.ticket_id, found=found)
+    except TicketMissing:
+        # Somebody deleted it already; what the agent found stays on record.
+        return answer
+    return answer.model_copy(
+        update={
+            "ticket_id": ticket.id,
+            "title": ticket.title,
+            "description": ticket.description,
+            "category": ticket.category,
+            "priority": ticket.priority,
+            "team": ticket.team or answer.team,
+            "tags": ticket.tags,
+        }
+    )
+
+
+async def find(db: AsyncSession, who: Principal, run_id: uuid.UUID) -> AgentRun:
+    """Raises RunMissing for what `who` may not see."""
+    return await RunRepository(db, who).get(run_id)
+
+
+async def shown(db: AsyncSession, who: Principal, run_id: uuid.UUID) -> RunOut:
+    runs = RunRepository(db, who)
+    run = await runs.get(run_id)
+    seconds = None
+    if run.started_at is not None and run.finished_at is not None:
+        seconds = (run.finished_at - run.started_at).total_seconds()
+    return RunOut(
+        run_id=run.id,
+        operation=run.operation,
+        agent_type=run.agent_type,
+        status=run.status,
+        model=run.model,
+        config_version=run.config_version,
+        ticket_id=run.ticket_id,
+        result=run.result,
+        error=run.error,
+        attempts=await repository.attempts(db, run),
+        tool_calls=[ToolCallOut.model_validate(call) for call in await runs.tool_calls(run)],
+        input_tokens=run.input_tokens,
+        output_tokens=run.output_tokens,
+        cost_usd=run.cost_usd,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        seconds=seconds,
+    )
+
+
+def _files(run: AgentRun) -> list[uuid.UUID]:
+    return [uuid.UUID(file) for file in run.request["files"]]

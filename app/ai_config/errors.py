@@ -1,0 +1,21 @@
+from app.core.errors import BadRequest, Conflict, NotFound
+
+
+class AgentTypeUnknown(NotFound):
+    code, title = "agent_type_unknown", "No such agent"
+    detail = "There is no agent of this type."
+
+
+class ConfigVersionUnknown(NotFound):
+    code, title = "config_version_unknown", "No such version"
+    detail = "This agent never had a configuration of that version."
+
+
+class ConfigInvalid(BadRequest):
+    code, title = "config_invalid", "The configuration is not valid"
+    detail = "Some of the values cannot be used."
+
+
+class ConfigMissing(Conflict):
+    code, title = "config_missing", "The agent has no configuration"
+    detail = "The default configurations have not been stored yet."

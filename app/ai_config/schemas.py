@@ -1,0 +1,90 @@
+"""A configuration on the wire: what an administrator may set, and what is shown of each version."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.core.schemas import Body, In, Out, Text
+
+MAX_OUTPUT_TOKENS = 200_000
+MAX_TIMEOUT_SECONDS = 900
+
+ModelName = Annotated[Text, Field(min_length=1, max_length=200, description='"local", or "<provider>:<model>".')]
+Temperature = Annotated[float, Field(strict=True, ge=0, le=2, allow_inf_nan=False)]
+MaxTokens = Annotated[int, Field(strict=True, ge=1, le=MAX_OUTPUT_TOKENS, description="Of one answer of the model.")]
+Timeout = Annotated[
+    float, Field(strict=True, gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False, description="Seconds for a whole run.")
+]
+ToolNames = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=100)]
+
+
+class ConfigValues(BaseModel):
+    """All that a version holds."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    model: ModelName
+    temperature: Temperature
+    max_tokens: MaxTokens
+    timeout: Timeout
+    system_prompt: Body
+    tools_enabled: ToolNames
+
+
+class ConfigChanges(In):
+    """Some of a version's values; those left out stay as they are."""
+
+    model: ModelName | None = None
+    temperature: Temperature | None = None
+    max_tokens: MaxTokens | None = None
+    timeout: Timeout | None = None
+    system_prompt: Body | None = None
+    tools_enabled: ToolNames | None = None
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("give at least one field to change")
+        if empty := sorted(name for name in self.model_fields_set if getattr(self, name) is None):
+            raise ValueError(f"{', '.join(empty)} must not be null")
+        return self
+
+    def given(self) -> dict[str, Any]:
+        return self.model_dump(include=self.model_fields_set)
+
+
+class ConfigOut(ConfigValues):
+    agent_type: str
+    version: int
+    updated_at: datetime
+    updated_by: str | None = Field(description="Null: the version that the product was delivered with.")
+
+
+class FieldChange(Out):
+    before: Any
+    after: Any
+    diff: str | None = Field(default=None, description="Of long texts: a unified diff.")
+
+
+Changes = dict[str, FieldChange]
+
+
+class ConfigUpdated(Out):
+    agent_type: str
+    status: str = "updated"
+    version: int
+    changes: Changes
+
+
+class ConfigVersionOut(ConfigOut):
+    changes: Changes = Field(description="From the version before; empty for the first.")
+
+
+class RollbackIn(In):
+    version: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+
+
+class TrialIn(In):
+    config: ConfigChanges
+    input: Body = Field(description="What a person might write.")

@@ -1,0 +1,77 @@
+"""The toolset of one run: its own connection, the person's own token, and only the tools that were enabled."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from fastmcp.client import Client
+from fastmcp.client.transports import StreamableHttpTransport
+from pydantic_ai import RunContext
+from pydantic_ai.exceptions import ModelRetry
+from pydantic_ai.mcp import CallToolFunc, MCPToolset, ToolResult
+from pydantic_ai.toolsets import AbstractToolset, FilteredToolset
+
+CONNECT_SECONDS = 10.0
+CALL_SECONDS = 60.0
+
+
+class ToolServerAway(Exception):
+    """The tool server could not be reached, or refused the token."""
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """One call as it was made and answered; `failed` when the server refused it."""
+
+    tool: str
+    arguments: dict[str, Any]
+    result: Any
+    failed: bool
+    seconds: float
+
+
+@dataclass(slots=True)
+class CallLog:
+    """Every call of a run, in the order in which they ended."""
+
+    calls: list[ToolCall] = field(default_factory=list)
+
+    async def __call__(
+        self, _context: RunContext[Any], call: CallToolFunc, name: str, arguments: dict[str, Any]
+    ) -> ToolResult:
+        started = time.perf_counter()
+        try:
+            result = await call(name, arguments, metadata=None)
+        except ModelRetry as refusal:
+            self._add(name, arguments, refusal.message, failed=True, started=started)
+            raise
+        except (httpx2.HTTPError, OSError) as error:
+            raise ToolServerAway(f"{name}: {type(error).__name__}") from error
+        self._add(name, arguments, result, failed=False, started=started)
+        return result
+
+    def _add(self, name: str, arguments: dict[str, Any], result: Any, *, failed: bool, started: float) -> None:
+        self.calls.append(ToolCall(name, arguments, result, failed, time.perf_counter() - started))
+
+
+def toolset_for(
+    url: str,
+    *,
+    token: str,
+    enabled: Collection[str],
+    headers: Mapping[str, str],
+    log: CallLog,
+    retries: int = 2,
+) -> AbstractToolset[Any]:
+    """The enabled tools of the server at `url`, called with `token`; every call is written into `log`.
+
+    `headers` carry the trace and the request id. A tool's refusal goes back to the model as a chance to correct
+    itself, `retries` times; a server that is away raises ToolServerAway out of the run.
+    """
+    transport = StreamableHttpTransport(url, headers=dict(headers), auth=token)
+    client = Client(transport, init_timeout=CONNECT_SECONDS, timeout=CALL_SECONDS)
+    names = frozenset(enabled)
+    toolset: MCPToolset[Any] = MCPToolset(client, id="evidesk", max_retries=retries, process_tool_call=log)
+    return FilteredToolset(toolset, lambda _context, tool: tool.name in names)

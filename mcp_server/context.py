@@ -1,0 +1,48 @@
+"""A tool's way into the services: one unit of work, as the person of the token, with errors a model can read."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from fastmcp.exceptions import ToolError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.auth import Principal
+from app.core.errors import Problem
+from app.core.resources import Resources
+from mcp_server.auth import caller, run_id
+from mcp_server.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call. `run_id` is the agent run it belongs to, None for a person's own client."""
+
+    db: AsyncSession
+    who: Principal
+    run_id: str | None
+    resources: Resources
+
+
+@asynccontextmanager
+async def reading(desk: Desk) -> AsyncIterator[Call]:
+    with _readable_errors():
+        async with desk.resources.db.session() as db:
+            yield Call(db, caller(), run_id(), desk.resources)
+
+
+@asynccontextmanager
+async def writing(desk: Desk) -> AsyncIterator[Call]:
+    """Committed when the tool ends well, before its answer leaves."""
+    with _readable_errors():
+        async with desk.resources.db.unit_of_work() as db:
+            yield Call(db, caller(), run_id(), desk.resources)
+
+
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Our own errors are sentences for their reader, here the model; all others are masked by the server."""
+    try:
+        yield
+    except Problem as problem:
+        raise ToolError(f"{problem.title}. {problem.detail}") from problem

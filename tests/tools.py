@@ -1,0 +1,88 @@
+"""A tool server on a port of its own, in the test's event loop, and the desk's work done without processes."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import uvicorn
+from sqlalchemy import select, update
+from starlette.types import ASGIApp
+
+from app.agents import tasks as agent_tasks
+from app.core.resources import Resources
+from app.core.tasks import TaskCall
+from app.core.telemetry import continued
+from app.models.outbox import OutboxRow, OutboxState
+from app.outbox import subscriptions
+from app.outbox.deliveries import REDIS_PREFIX, Push
+from mcp_server.server import build_http_app
+
+TASKS = {task.name: task for task in (agent_tasks.run, agent_tasks.give_up, agent_tasks.resume)}
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """The address of the app, served over real HTTP while the context is open."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@asynccontextmanager
+async def tool_server(resources: Resources) -> AsyncIterator[Resources]:
+    """The same resources, with settings that lead agents to a tool server that runs."""
+    async with serving(build_http_app(resources)) as address:
+        settings = resources.settings.model_copy(update={"mcp_url": f"{address}/mcp"})
+        yield replace(resources, settings=settings)
+
+
+async def deliver(resources: Resources) -> int:
+    """What relay and worker do, for the rooms under test: every pending event's pushes and tasks, once."""
+    built = subscriptions.build()
+    async with resources.db.unit_of_work() as db:
+        query = select(OutboxRow).where(OutboxRow.state == OutboxState.PENDING).order_by(OutboxRow.id)
+        rows = (await db.execute(query)).scalars().all()
+        await db.execute(
+            update(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])).values(state=OutboxState.DELIVERED)
+        )
+    for row in rows:
+        for delivery in built.deliveries(row.type, row.payload):
+            with continued(row.carrier):
+                await _carry_out(resources, delivery)
+    return len(rows)
+
+
+async def _carry_out(resources: Resources, delivery: Push | TaskCall) -> None:
+    if isinstance(delivery, Push):
+        await resources.redis.publish(REDIS_PREFIX + delivery.channel, "{}")
+    elif delivery.name in TASKS:
+        await TASKS[delivery.name].handler(resources, *delivery.args)  # type: ignore[arg-type] # ids, as in `call`
+
+
+@asynccontextmanager
+async def working(resources: Resources) -> AsyncIterator[None]:
+    """Deliver whatever comes, until the context is left."""
+
+    async def work() -> None:
+        while True:
+            if not await deliver(resources):
+                await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
