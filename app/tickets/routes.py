@@ -20,6 +20,7 @@ from app.tickets.errors import (
     TicketMissing,
     TransitionImpossible,
 )
+from app.tickets.query import documented_query, read_query
 from app.tickets.schemas import (
     CategorizeIn,
     CategorizeOut,
@@ -61,16 +62,14 @@ async def create_ticket(
         category=body.category,
         tags=body.tags,
     )
-    response.headers["Location"] = f"{request.url.path}/{ticket.id}"
+    response.headers["Location"] = f"{request.scope['path']}/{ticket.id}"
     response.headers["ETag"] = etag(ticket.version)
     return ticket
 
 
-@router.get("", responses=documented(Invalid, BadCursor))
-async def list_tickets(
-    asked: Annotated[TicketQuery, Query()], who: CurrentUser, db: ReadSession, request: Request, response: Response
-) -> list[TicketOut]:
-    page = await tickets.list_tickets(db, who, asked=asked)
+@router.get("", responses=documented(Invalid, BadCursor), openapi_extra=documented_query(TicketQuery))
+async def list_tickets(who: CurrentUser, db: ReadSession, request: Request, response: Response) -> list[TicketOut]:
+    page = await tickets.list_tickets(db, who, asked=read_query(request, TicketQuery))
     link_next(request, response, page.next_cursor)
     return list(page.rows)
 

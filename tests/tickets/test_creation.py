@@ -80,7 +80,6 @@ async def test_the_event_says_whether_a_category_is_to_be_found(
         ({"title": "a\x00b"}, ["body", "title"]),
         ({"title": 7}, ["body", "title"]),
         ({"description": "x" * 100_001}, ["body", "description"]),
-        ({"description": "half \ud800 a pair"}, ["body", "description"]),
         ({"priority": "urgent"}, ["body", "priority"]),
         ({"category": "Not A Slug"}, ["body", "category"]),
         ({"tags": "vpn"}, ["body", "tags"]),
@@ -101,7 +100,18 @@ async def test_a_bad_report_is_refused_and_says_where(
         assert (await db.execute(select(Ticket.id))).all() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"title": "\xff"}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"title": "t", "description": "half \\ud800 a pair"}',
+        b"[]",
+        b"null",
+        b'{"title": "\xff"}',
+        b"\xff\xfe",
+    ],
+)
 async def test_a_body_that_is_no_json_object_is_refused(api: httpx2.AsyncClient, people: People, body: bytes) -> None:
     headers = {**people.customer.headers, "Content-Type": "application/json"}
     answer = await api.post("/api/v1/tickets", content=body, headers=headers)

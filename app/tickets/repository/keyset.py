@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, tuple_
+from sqlalchemy import Select
 
 from app.core.pagination import BadCursor, decode_cursor
 from app.core.schemas import BIGINT_MAX
@@ -13,21 +13,19 @@ Columns = Select[*tuple[Any, ...]]
 """A query for columns, of whatever types."""
 
 
-def keyset(
-    query: Columns, columns: Sequence[Any], kinds: Sequence[type[Any]], *, order: str, cursor: str | None
-) -> Columns:
-    """`query` after `cursor`, in order of `columns`; an `order` that starts with "-" is descending.
+def cursor_values(cursor: str, *, order: str, kinds: Sequence[type[Any]]) -> list[Any]:
+    """What the cursor stands after. Raises BadCursor for one of another order, or with what no column could hold."""
+    named, *values = decode_cursor(cursor, size=len(kinds) + 1)
+    if named != order or not all(_storable(value, kind) for value, kind in zip(values, kinds, strict=True)):
+        raise BadCursor
+    return values
 
-    Raises BadCursor for a cursor of another order, or with values that the columns cannot hold.
-    """
-    descending = order.startswith("-")
+
+def after_id(query: Columns, key: Any, *, cursor: str | None, limit: int) -> Columns:
+    """By rising id: a page and one row more, which tells whether there is another."""
     if cursor is not None:
-        named, *values = decode_cursor(cursor, size=len(columns) + 1)
-        if named != order or not all(_storable(value, kind) for value, kind in zip(values, kinds, strict=True)):
-            raise BadCursor
-        position = tuple_(*columns)
-        query = query.where(position < tuple(values) if descending else position > tuple(values))
-    return query.order_by(*(column.desc() if descending else column.asc() for column in columns))
+        query = query.where(key > cursor_values(cursor, order="id", kinds=[int])[0])
+    return query.order_by(key).limit(limit + 1)
 
 
 def _storable(value: Any, kind: type[Any]) -> bool:

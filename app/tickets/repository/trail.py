@@ -7,7 +7,7 @@ from app.core.auth import Principal
 from app.core.pagination import Page, encode_cursor
 from app.models.ticket import TicketChange, TicketComment, Visibility
 from app.models.user import User
-from app.tickets.repository.keyset import Columns, keyset
+from app.tickets.repository.keyset import Columns, after_id
 from app.tickets.schemas import ChangeOut, CommentOut, PersonOut
 
 _COMMENTS: Columns = select(
@@ -45,7 +45,7 @@ class CommentRepository:
     async def of_ticket(self, ticket_id: int, *, cursor: str | None, limit: int) -> Page[CommentOut]:
         """Oldest first."""
         query = self.visible().where(TicketComment.ticket_id == ticket_id)
-        query = keyset(query, [TicketComment.id], [int], order="id", cursor=cursor).limit(limit + 1)
+        query = after_id(query, TicketComment.id, cursor=cursor, limit=limit)
         rows = (await self.db.execute(query)).all()
         comments = [
             CommentOut(
@@ -72,7 +72,7 @@ class Timeline:
     async def of_ticket(self, ticket_id: int, *, cursor: str | None, limit: int) -> Page[ChangeOut]:
         """Oldest first."""
         query = self.visible().where(TicketChange.ticket_id == ticket_id)
-        query = keyset(query, [TicketChange.id], [int], order="id", cursor=cursor).limit(limit + 1)
+        query = after_id(query, TicketChange.id, cursor=cursor, limit=limit)
         rows = (await self.db.execute(query)).all()
         entries = [
             ChangeOut(

@@ -68,7 +68,7 @@ async def attach_categorisation(
         ),
     )
     await db.flush()
-    return await tickets.shown(ticket)
+    return await tickets.named(ticket)
 
 
 async def categorise_once(db: AsyncSession, ticket_id: int, *, found: Categorisation) -> None:

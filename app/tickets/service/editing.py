@@ -47,7 +47,7 @@ async def update(
     if not who.is_staff and ticket.is_closed and changes:
         raise TicketClosed
     if not changes:
-        return await tickets.shown(ticket)
+        return await tickets.named(ticket)
     previous = ticket.status
     if "status" in changes:
         _move(ticket, TicketStatus(wanted["status"]))
@@ -102,7 +102,7 @@ async def update(
             ),
         )
     await db.flush()
-    return await tickets.shown(ticket)
+    return await tickets.named(ticket)
 
 
 async def assign(
