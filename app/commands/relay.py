@@ -4,10 +4,11 @@ import asyncio
 
 from app.core.settings import get_settings
 from app.outbox.relay import run
+from app.outbox.subscriptions import build
 
 
 def main() -> None:
-    asyncio.run(run(get_settings()))
+    asyncio.run(run(get_settings(), build()))
 
 
 if __name__ == "__main__":

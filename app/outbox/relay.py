@@ -28,7 +28,6 @@ from app.outbox.deliveries import REDIS_PREFIX
 from app.outbox.housekeeping import keep_house
 from app.outbox.notifications import Numbered, NumberTaken
 from app.outbox.registry import Subscriptions
-from app.outbox.subscriptions import build
 from app.outbox.wakeup import Wakeup
 
 log = get_logger(__name__)
@@ -182,7 +181,7 @@ async def _wake_when(stop: asyncio.Event, wakeup: Wakeup) -> None:
     wakeup.wake()
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, subscriptions: Subscriptions) -> None:
     """The relay process. SIGTERM or SIGINT lets it finish its batch and leave."""
     configure_logging("relay", settings.telemetry)
     tracing = configure_tracing("relay", settings.telemetry)
@@ -194,7 +193,7 @@ async def run(settings: Settings) -> None:
     try:
         async with open_resources(settings) as resources:
             log.info("relay_started")
-            await serve(resources, build(), stop)
+            await serve(resources, subscriptions, stop)
             log.info("relay_stopped")
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,7 +13,11 @@ async def test_pushes_are_numbered_by_channel_and_published_in_order(resources: 
         outcome = await delivering.deliver_batch()
         messages = [json.loads((await heard.get_message(timeout=1))["data"]) for _ in range(3)]
     assert outcome.delivered == 3
-    assert [(m["channel"], m["seq"], m["data"]["words"]) for m in messages] == [("a", 1, "one"), ("b", 1, "two"), ("a", 2, "three")]
+    assert [(m["channel"], m["seq"], m["data"]["words"]) for m in messages] == [
+        ("a", 1, "one"),
+        ("b", 1, "two"),
+        ("a", 2, "three"),
+    ]
 
 
 async def test_tasks_reach_the_broker(resources: Resources) -> None:
