@@ -4,16 +4,46 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.middleware.cors import CORSMiddleware
 
 from app.accounts.authentication import identify
+from app.ai_config.service import ensure_defaults
 from app.api import build_api
 from app.core.auth import signing_secret
-from app.core.http import API_PREFIX, BodyLimitMiddleware, RoadMiddleware, install_error_handlers
+from app.core.http import API_PREFIX, install_error_handlers
 from app.core.idempotency import AnswerBox
+from app.core.middleware import BodyLimitMiddleware, HeadMiddleware, RoadMiddleware
+from app.core.openapi import Application
 from app.core.ratelimit import RateLimitMiddleware
-from app.core.resources import open_resources
+from app.core.resources import Resources, open_resources
 from app.core.settings import Settings, get_settings
-from app.core.telemetry import configure_logging, configure_tracing
+from app.core.telemetry import configure_logging, configure_tracing, get_logger
+from app.websocket.manager import open_manager
+
+log = get_logger(__name__)
+
+EXPOSED_HEADERS = (
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+)
+"""What a page of an allowed origin may read of an answer, beyond the body."""
+
+
+async def _store_defaults(resources: Resources) -> None:
+    try:
+        async with resources.db.unit_of_work() as db:
+            await ensure_defaults(db, resources.settings)
+    except (SQLAlchemyError, OSError) as error:
+        # The database is away: say so by /ready, do not refuse to start. The next start stores them.
+        log.warning("defaults_not_stored", error=type(error).__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -25,17 +55,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tracing = configure_tracing("api", settings.telemetry)
         async with open_resources(settings) as resources:
             app.state.resources = resources
+            await _store_defaults(resources)
             app.state.answer_box = AnswerBox(signing_secret(settings))
             app.state.identify = identify
-            yield
+            async with open_manager(resources) as app.state.websockets:
+                yield
         tracing.force_flush()
 
-    app = FastAPI(title="Evidesk", version="1.0.0", lifespan=lifespan, redirect_slashes=False)
+    app = Application(title="Evidesk", version="1.0.0", lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)
     app.include_router(build_api())
     app.add_middleware(
         BodyLimitMiddleware, max_bytes=settings.http.max_body_bytes, exempt=[f"{API_PREFIX}/files/upload"]
     )
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(RateLimitMiddleware, prefix=API_PREFIX, settings=settings.rate_limit)
+    if settings.http.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.http.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+        )
     app.add_middleware(RoadMiddleware)
     return app

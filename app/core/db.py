@@ -6,11 +6,12 @@ end with scope "function", which FastAPI closes before it sends the response (a 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
+from asyncpg import InterfaceError, PostgresError
 from fastapi import Depends, Request
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
+from sqlalchemy import event, text
+from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from app.core.settings import DatabaseSettings
@@ -23,6 +24,18 @@ def async_url(url: str) -> str:
     if url.startswith("postgres://"):
         url = "postgresql" + url.removeprefix("postgres")
     return make_url(url).set(drivername=DRIVER).render_as_string(hide_password=False)
+
+
+class DatabaseUnreachable(ConnectionError):
+    """No connection could be made; the cause says why."""
+
+
+def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    # While it connects, asyncpg's errors and the socket's come through as they are, in a dozen classes.
+    try:
+        return dialect.connect(*arguments, **options)
+    except (OSError, PostgresError, InterfaceError) as error:
+        raise DatabaseUnreachable(type(error).__name__) from error
 
 
 class Database:
@@ -39,6 +52,7 @@ class Database:
                 "server_settings": {"statement_timeout": str(options.statement_timeout_ms), "jit": "off"},
             },
         )
+        event.listen(self.engine.sync_engine, "do_connect", _connect)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager

@@ -1,22 +1,19 @@
-"""HTTP's edges: problem answers, the request id, body limits, ETags. Routes stay translations.
-
-Pure ASGI, no BaseHTTPMiddleware: bodies stream through untouched.
-"""
+"""HTTP's edges inside the application: problem answers, strict JSON, ETags. Routes stay translations."""
 
 import http
-import re
-import time
+import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from opentelemetry.trace import SpanKind
-from starlette.datastructures import Headers, MutableHeaders
+from fastapi.routing import iter_route_contexts
+from pydantic_core import from_json
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.db import DatabaseUnreachable
 from app.core.errors import (
     BadRequest,
     FieldError,
@@ -27,146 +24,124 @@ from app.core.errors import (
     Problem,
     ProblemOut,
     TooLarge,
+    Unavailable,
 )
-from app.core.metrics import REQUEST_SECONDS
-from app.core.telemetry import CORRELATION_HEADER, continued, correlation_id, get_logger, new_correlation_id, span
+from app.core.telemetry import correlation_id, get_logger
 
 log = get_logger(__name__)
 
 API_PREFIX = "/api/v1"
 PROBLEM_JSON = "application/problem+json"
-_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def problem_response(problem: Problem) -> Response:
+    return _response(
+        problem.status, problem.title, problem.detail, problem.code, headers=problem.headers, **problem.members
+    )
+
+
+def _response(
+    status: int, title: str, detail: str, code: str, *, headers: Mapping[str, str] | None, **members: Any
+) -> Response:
     body = ProblemOut.model_validate(
         {
-            "title": problem.title,
-            "status": problem.status,
-            "detail": problem.detail,
-            "code": problem.code,
+            **members,
+            "type": f"urn:evidesk:problem:{code}",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "code": code,
             "request_id": correlation_id.get(),
-            **problem.members,
         }
     )
     return Response(
-        body.model_dump_json(exclude_none=True),
-        status_code=problem.status,
-        media_type=PROBLEM_JSON,
-        headers=problem.headers,
+        body.model_dump_json(exclude_none=True), status_code=status, media_type=PROBLEM_JSON, headers=headers
     )
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
     """Pydantic's errors without the input they quote: an answer never repeats what may be a secret."""
     return [
-        FieldError(location=list(error["loc"]), message=str(error["msg"]), kind=str(error["type"]))
+        FieldError(location=list(error["loc"]), message=_message(error), kind=str(error["type"]))
         for error in errors[:50]
     ]
 
 
-async def _on_problem(_request: Request, error: Problem) -> Response:
-    return problem_response(error)
+def _message(error: Mapping[str, Any]) -> str:
+    reason = error.get("ctx", {}).get("error") if error["type"] == "json_invalid" else None
+    return f"{error['msg']}: {reason}" if reason else str(error["msg"])
 
 
-async def _on_validation(_request: Request, error: RequestValidationError) -> Response:
-    return problem_response(Invalid(errors=field_errors(error.errors())))
+async def _on_problem(_request: Request, error: Exception) -> Response:
+    return problem_response(cast("Problem", error))
 
 
-async def _on_http(_request: Request, error: StarletteHTTPException) -> Response:
+async def _on_validation(_request: Request, error: Exception) -> Response:
+    return problem_response(Invalid(errors=field_errors(cast("RequestValidationError", error).errors())))
+
+
+async def _on_http(request: Request, raised: Exception) -> Response:
     """What the framework itself refuses: unknown paths, methods, unreadable bodies."""
-    known = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}.get(error.status_code, BadRequest)
-    if known is BadRequest and error.status_code != BadRequest.status:
-        phrase = http.HTTPStatus(error.status_code).phrase
-        body = {"title": phrase, "detail": str(error.detail), "code": phrase.lower().replace(" ", "_")}
-        return JSONResponse(
-            {"type": "about:blank", "status": error.status_code, "request_id": correlation_id.get(), **body},
-            error.status_code,
-            headers=dict(error.headers or {}),
-            media_type=PROBLEM_JSON,
-        )
-    detail = "There is no such address." if known is NotFound else None
-    return problem_response(known(detail, headers=error.headers))
+    error = cast("StarletteHTTPException", raised)
+    if error.status_code == NotFound.status:
+        return problem_response(NotFound("There is no such address."))
+    if error.status_code == MethodNotAllowed.status:
+        return problem_response(MethodNotAllowed(headers={"Allow": _allowed(request)}))
+    if error.status_code == TooLarge.status:
+        return problem_response(TooLarge(headers=error.headers))
+    if error.status_code == BadRequest.status:
+        return problem_response(BadRequest(str(error.detail), headers=error.headers))
+    phrase = http.HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_")
+    return _response(error.status_code, phrase, str(error.detail), code, headers=error.headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of this address; the framework would name those of the first route that it found there."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(request.scope["path"]):
+            methods |= route.methods or set()
+    if "GET" in methods:
+        methods.add("HEAD")
+    return ", ".join(sorted(methods))
+
+
+async def _on_database(_request: Request, error: Exception) -> Response:
+    """A database that is away or overloaded is no defect of ours: 503, to be tried again. Anything else is a 500."""
+    if isinstance(error, DBAPIError) and not (
+        error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    ):
+        raise error
+    log.warning("database_unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
+    return problem_response(Unavailable(headers={"Retry-After": "2"}))
+
+
+_AWAY: tuple[type[Exception], ...] = (
+    DBAPIError,
+    PoolTimeoutError,
+    DatabaseUnreachable,
+)
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    app.exception_handler(Problem)(_on_problem)
-    app.exception_handler(RequestValidationError)(_on_validation)
-    app.exception_handler(StarletteHTTPException)(_on_http)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(StarletteHTTPException, _on_http)
+    for kind in _AWAY:
+        app.add_exception_handler(kind, _on_database)
 
 
-class RoadMiddleware:
-    """The outermost layer: gives each request its id and span, and turns what nobody caught into a 500 problem."""
+class StrictRequest(Request):
+    """JSON as RFC 8259 has it: UTF-8 only, no NaN, no half characters, no endless nesting."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        given = headers.get(CORRELATION_HEADER, "")
-        request_id = given if _ACCEPTED_ID.fullmatch(given) else new_correlation_id()
-        carrier = {"correlation_id": request_id}
-        if parent := headers.get("traceparent"):
-            carrier["traceparent"] = parent
-        started = time.perf_counter()
-        status = 0
-
-        async def send_marked(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)[CORRELATION_HEADER] = request_id
-            await send(message)
-
-        with continued(carrier), span("http.request", kind=SpanKind.SERVER, method=scope["method"]) as current:
-            try:
-                await self.app(scope, receive, send_marked)
-            except Exception as error:
-                # The edge of the process: the person gets an id to quote, the log gets the trace.
-                log.exception("unhandled", error=type(error).__name__)
-                if status:
-                    raise
-                await problem_response(Problem())(scope, receive, send_marked)
-            finally:
-                route = getattr(scope.get("route"), "path", "unmatched")
-                current.update_name(f"{scope['method']} {route}")
-                current.set_attribute("http.route", route)
-                current.set_attribute("http.response.status_code", status)
-                seconds = time.perf_counter() - started
-                REQUEST_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
-                log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
-
-
-class BodyLimitMiddleware:
-    """Refuses a body over the limit, by its declared length or as it arrives; uploads have their own limit."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int, exempt: Sequence[str] = ()) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-        self.exempt = tuple(exempt)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(self.exempt):
-            await self.app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > self.max_bytes:
-            await problem_response(TooLarge())(scope, receive, send)
-            return
-        seen = 0
-
-        async def receive_counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.max_bytes:
-                raise TooLarge
-            return message
-
-        await self.app(scope, receive_counted, send)
+    async def json(self) -> Any:
+        try:
+            return from_json(await self.body(), allow_inf_nan=False)
+        except ValueError as error:
+            # The class that FastAPI turns into a 422 with the reason.
+            raise json.JSONDecodeError(str(error), "", 0) from error
 
 
 def etag(version: int) -> str:

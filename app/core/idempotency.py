@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from cryptography.fernet import Fernet
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from sqlalchemy import DateTime, LargeBinary, Text, column, delete, select, table
 from sqlalchemy.dialects.postgresql import insert
@@ -24,6 +25,7 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.db import Database
 from app.core.errors import BadRequest, Invalid
+from app.core.http import StrictRequest
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -124,15 +126,20 @@ def keeps_own_record(endpoint: Endpoint) -> Endpoint:
 
 
 class IdempotentRoute(APIRoute):
-    """The route class of every router: gives each POST the header's promise."""
+    """The route class of every router: reads JSON strictly, and gives each POST the header's promise."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         if "POST" not in (self.methods or ()) or hasattr(self.endpoint, "__keeps_own_record__"):
-            return handle
+
+            async def handle_strictly(request: Request) -> Response:
+                return await handle(StrictRequest(request.scope, request.receive))
+
+            return handle_strictly
         streams = hasattr(self.endpoint, "__streams_body__")
 
-        async def handle_once(request: Request) -> Response:
+        async def handle_once(given: Request) -> Response:
+            request = StrictRequest(given.scope, given.receive)
             key = key_of(request)
             if key is None:
                 return await handle(request)
@@ -145,6 +152,8 @@ class IdempotentRoute(APIRoute):
                     if stored := await _find(db, box, owner, key, mark):
                         return stored.response()
             response = await handle(request)
+            if response.status_code >= 400 or isinstance(response, StreamingResponse):
+                return response
             if streams:
                 mark = fingerprint(request, request.state.content_digest)
             answer = Answer(
