@@ -37,11 +37,12 @@ def safe_filename(name: str | None) -> str:
 def extensions(name: str | None) -> frozenset[str]:
     """Every lower-case extension under which some system might open `name`.
 
-    Windows drops trailing dots and spaces and reads `a.exe:stream` as `a.exe`; a C library stops at a NUL. The
+    Windows drops trailing dots and spaces and reads `a.exe:stream` as `a.exe`; a C library stops at a NUL (some clients
+    send `%00`). The
     last extension of each such reading counts, so `a.exe\\0.png` has both `exe` and `png`.
     """
     readings = {safe_filename(name)}
-    for part in re.split(r"[\0:]", name or ""):
+    for part in re.split(r"\0|%00|:", name or ""):
         readings.add(safe_filename(part))
     found = (reading.rpartition(".")[2].strip().lower() for reading in readings if "." in reading)
     return frozenset(extension for extension in found if extension)

@@ -92,6 +92,11 @@ class RecognitionProcess:
                 self._kill()
             raise
 
+    def warm_up(self, settings: RecognitionSettings) -> None:
+        """Start the child and have it load its engines; returns at once."""
+        with self._lock:
+            _asked(self._started(), json.dumps({"warm_up": asdict(settings)}))
+
     def close(self) -> None:
         """End the child, if there is one, and with it a recognition that is under way."""
         if (turn := self._turn) is not None:

@@ -14,7 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+import numpy as np
+
 from app.files.content_type import ContentType
+from app.files.recognition.image import ocr_engine
 from app.files.recognition.recognise import recognise
 from app.files.recognition.result import RecognitionFailed, RecognitionSettings, Stage
 
@@ -48,7 +51,16 @@ def serve(requests: TextIO, send: TextIO) -> None:
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_watch, args=(requests, waiting), daemon=True).start()
     while line := waiting.get():
-        answer(json.loads(line), send)
+        request = json.loads(line)
+        if "warm_up" in request:
+            warm_up(RecognitionSettings(**request["warm_up"]))
+        else:
+            answer(request, send)
+
+
+def warm_up(settings: RecognitionSettings) -> None:
+    """Load what most files need."""
+    ocr_engine(settings.threads, settings.max_side).read(np.full((64, 256, 3), 255, dtype=np.uint8))
 
 
 def _watch(requests: TextIO, waiting: "queue.SimpleQueue[str]") -> None:

@@ -1,0 +1,60 @@
+"""What can be wrong with a request about a file."""
+
+from app.core.errors import BadRequest, Forbidden, Invalid, NotFound, Problem, TooLarge
+
+
+class FileMissing(NotFound):
+    code = "file_not_found"
+    title = "No such file"
+    detail = "There is no file of this id that you may see."
+
+
+class ContentMissing(NotFound):
+    code = "file_content_not_found"
+    title = "The bytes are gone"
+    detail = "The file is known, but its bytes are no longer stored."
+
+
+class FileTooLarge(TooLarge):
+    code = "file_too_large"
+    title = "The file is too large"
+    detail = "The file is larger than the limit."
+
+
+class FileEmpty(BadRequest):
+    code = "file_empty"
+    title = "The file is empty"
+    detail = "The file has no content; there is nothing to keep."
+
+
+class FileTypeNotAllowed(BadRequest):
+    code = "file_type_not_allowed"
+    title = "This type of file is not allowed"
+    detail = "Executables are not accepted, whatever they are called."
+
+
+class FileFieldMissing(BadRequest):
+    code = "file_field_missing"
+    title = "There is no file in the request"
+    detail = "Send the file as the multipart field 'file'."
+
+
+class MultipartMalformed(BadRequest):
+    code = "multipart_malformed"
+    title = "The request body is not well-formed multipart/form-data"
+    detail = "Send multipart/form-data with a boundary, complete to its last line."
+
+
+class FormInvalid(Invalid):
+    """A field beside the file is unknown, repeated, or of the wrong form."""
+
+
+class FileQuarantined(Forbidden):
+    code = "file_quarantined"
+    title = "The file is quarantined"
+    detail = "The file was found to be harmful; its bytes are not given out."
+
+
+class RangeNotSatisfiable(Problem):
+    code, status, title = "range_not_satisfiable", 416, "The range is outside the file"
+    detail = "The Range header asks for bytes that the file does not have."

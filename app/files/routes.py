@@ -1,0 +1,209 @@
+"""HTTP for files: translation only."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import ClientDisconnect
+
+from app.accounts.authentication import CurrentUser
+from app.core.db import ReadSession, WriteSession
+from app.core.errors import Invalid, RateLimited, Unauthenticated, documented
+from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute, streams_body
+from app.core.pagination import BadCursor, link_next
+from app.core.resources import Res
+from app.files import service as files
+from app.files.errors import (
+    ContentMissing,
+    FileEmpty,
+    FileFieldMissing,
+    FileMissing,
+    FileQuarantined,
+    FileTooLarge,
+    FileTypeNotAllowed,
+    MultipartMalformed,
+    RangeNotSatisfiable,
+)
+from app.files.multipart import MultipartReader
+from app.files.schemas import FileOut, FileQuery, FileStatusOut, FileTextOut, UploadOut
+from app.files.service import Slot
+from app.tickets.errors import TicketMissing
+
+router = APIRouter(
+    route_class=IdempotentRoute,
+    prefix="/files",
+    tags=["files"],
+    responses=documented(Unauthenticated, Invalid, RateLimited),
+)
+
+FORM_BYTES = 128 * 1024
+"""What a form may have beside the file's own bytes: boundaries, headers, the other field."""
+
+_UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "At most 100 MB, no executable."},
+                        "ticket_id": {"type": "integer", "minimum": 1, "description": "A ticket to hang it on."},
+                    },
+                }
+            }
+        },
+    }
+}
+_BYTES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The bytes.", "content": {"application/octet-stream": {"schema": {"type": "string"}}}},
+    206: {"description": "A part.", "content": {"application/octet-stream": {"schema": {"type": "string"}}}},
+}
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+async def _slot(resources: Res) -> AsyncIterator[Slot]:
+    slot = Slot()
+    try:
+        yield slot
+    finally:
+        # Entered before the unit of work, so left after it has committed or not.
+        if slot.key is not None and not slot.kept:
+            await resources.storage.delete(slot.key)
+
+
+UploadSlot = Annotated[Slot, Depends(_slot, scope="function")]
+
+
+@router.post(
+    "/upload",
+    status_code=201,
+    openapi_extra=_UPLOAD_BODY,
+    responses=documented(
+        FileTypeNotAllowed,
+        FileEmpty,
+        FileFieldMissing,
+        MultipartMalformed,
+        IdempotencyKeyInvalid,
+        TicketMissing,
+        FileTooLarge,
+        Invalid,
+        IdempotencyConflict,
+    ),
+)
+@streams_body
+async def upload_file(
+    who: CurrentUser, slot: UploadSlot, resources: Res, db: WriteSession, request: Request, response: Response
+) -> UploadOut:
+    """The body goes straight to the store; the type is told by the content. Reading it begins at once."""
+    settings = resources.settings.files
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > settings.max_bytes + FORM_BYTES:
+        raise FileTooLarge(f"A file may have at most {settings.max_bytes:,} bytes.")
+    reader = MultipartReader(request.headers.get("content-type"), _body(request))
+    received = await files.receive(resources.storage, settings, reader, slot)
+    request.state.content_digest = received.digest()
+    file = UploadOut.model_validate(await files.add(db, who, received))
+    _keep_on_commit(db, slot)
+    response.headers["Location"] = f"{request.url.path.removesuffix('/upload')}/{file.id}"
+    return file
+
+
+@router.get("", responses=documented(Invalid, BadCursor))
+async def list_files(
+    asked: Annotated[FileQuery, Query()], who: CurrentUser, db: ReadSession, request: Request, response: Response
+) -> list[FileOut]:
+    page = await files.list_files(db, who, asked=asked)
+    link_next(request, response, page.next_cursor)
+    return list(page.rows)
+
+
+@router.get("/{file_id}", responses=documented(FileMissing))
+async def get_file(file_id: UUID, who: CurrentUser, db: ReadSession) -> FileOut:
+    return await files.get(db, who, file_id)
+
+
+@router.get("/{file_id}/status", responses=documented(FileMissing))
+async def get_file_status(file_id: UUID, who: CurrentUser, db: ReadSession) -> FileStatusOut:
+    return await files.status(db, who, file_id)
+
+
+@router.get("/{file_id}/text", responses=documented(FileMissing))
+async def get_file_text(file_id: UUID, who: CurrentUser, db: ReadSession) -> FileTextOut:
+    return await files.read_text(db, who, file_id)
+
+
+@router.get(
+    "/{file_id}/content",
+    response_class=StreamingResponse,
+    responses={**_BYTES, **documented(FileQuarantined, FileMissing, ContentMissing, RangeNotSatisfiable)},
+)
+async def get_file_content(
+    file_id: UUID, who: CurrentUser, db: ReadSession, resources: Res, request: Request
+) -> StreamingResponse:
+    """Always as an attachment, never as what a browser would run. One `Range` of bytes is honoured."""
+    content = await files.content(db, who, file_id)
+    tag = f'"{content.sha256}"'
+    span = None
+    if request.headers.get("if-range", tag) == tag:
+        span = _range(request.headers.get("range", ""), content.size)
+    start, end = span or (0, content.size)
+    headers = {
+        "Content-Disposition": _attachment(content.filename),
+        "Content-Length": str(end - start),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+    }
+    if span is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
+    chunks = await files.open_content(resources.storage, content.key, start=start, end=end)
+    return StreamingResponse(
+        chunks, status_code=200 if span is None else 206, media_type=content.file_type, headers=headers
+    )
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as error:
+        raise MultipartMalformed("The body ends before its last boundary.") from error
+
+
+def _keep_on_commit(db: AsyncSession, slot: Slot) -> None:
+    def keep(_session: object) -> None:
+        slot.kept = True
+
+    event.listen(db.sync_session, "after_commit", keep, once=True)
+
+
+def _range(header: str, size: int) -> tuple[int, int] | None:
+    """First byte and the one after the last; None for a header that RFC 9110 says to ignore."""
+    found = _RANGE.fullmatch(header.strip())
+    if found is None or found.group(0) == "bytes=-":
+        return None
+    first, last = found.groups()
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(size, int(last) + 1) if last else size
+        if last and int(last) < start:
+            return None
+    if start >= size or start >= end:
+        raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
+    return start, end
+
+
+def _attachment(filename: str) -> str:
+    plain = "".join(char if char.isascii() and char.isprintable() and char not in '"\\%' else "_" for char in filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,0 +1,79 @@
+"""Files as they are asked for and shown."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import Field
+
+from app.core.pagination import Cursor, Limit
+from app.core.schemas import In, Out, RowId
+from app.models.file import ProcessingStatus
+
+Sha256 = Annotated[str, Query(pattern=r"^[0-9a-fA-F]{64}$", description="Of the content, in hexadecimal.")]
+
+
+class UploadOut(Out):
+    id: UUID
+    job_id: UUID
+    filename: str
+    file_type: str = Field(description="Media type, told by the content.")
+    file_size: int = Field(description="Bytes.")
+    sha256: str
+    ticket_id: int | None
+    processing_status: ProcessingStatus
+
+
+class FileOut(UploadOut):
+    kind: str = Field(description="image, audio, video, document, text, archive or binary.")
+    analysis_type: str | None = Field(description="ocr, transcription, document, text or archive, once it was read.")
+    confidence: float | None = Field(description="Of all that was read, 0..1, weighted by length.")
+    engine: str | None
+    engine_version: str | None
+    language: str | None
+    metadata: dict[str, Any] = Field(validation_alias="details", description="What the engine said about the file.")
+    error: str | None = Field(description="Why the file could not be read or was quarantined.")
+    uploader_id: int
+    created_at: datetime
+
+
+class FileStatusOut(Out):
+    job_id: UUID
+    processing_status: ProcessingStatus
+    stage: str | None = Field(description="validation, ocr or transcription; null until a worker began.")
+    progress: float = Field(description="Share of the work that is done, 0..1.")
+    error: str | None
+
+
+class SegmentOut(Out):
+    text: str
+    confidence: float | None = Field(description="0..1; null where nothing is in doubt, as in a text layer.")
+    page: int | None = Field(description="Counted from 1.")
+    start_s: float | None = Field(validation_alias="start_seconds", description="Seconds from the beginning.")
+    end_s: float | None = Field(validation_alias="end_seconds")
+    box: list[list[float]] | None = Field(description="Four corners in pixels, clockwise from the top left.")
+
+
+class FileTextOut(Out):
+    """`text` is null until the file was read, and empty when there was nothing to read."""
+
+    id: UUID
+    processing_status: ProcessingStatus
+    analysis_type: str | None
+    text: str | None
+    confidence: float | None
+    engine: str | None
+    engine_version: str | None
+    language: str | None
+    metadata: dict[str, Any]
+    error: str | None
+    segments: list[SegmentOut]
+
+
+class FileQuery(In):
+    ticket_id: RowId | None = None
+    processing_status: ProcessingStatus | None = None
+    sha256: Sha256 | None = None
+    cursor: Cursor = None
+    limit: Limit = 20

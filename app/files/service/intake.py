@@ -1,0 +1,178 @@
+"""Taking a file in: from the request's body straight into the store, hashed, measured and typed on the way."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.errors import FieldError
+from app.core.settings import FileSettings
+from app.core.storage import Storage
+from app.files.content_type import ContentType, EmptyContent, identify
+from app.files.errors import FileEmpty, FileFieldMissing, FileTooLarge, FileTypeNotAllowed, FormInvalid
+from app.files.executables import executable_content, executable_name, executable_type
+from app.files.filename import safe_filename
+from app.files.multipart import MultipartReader, Part
+from app.files.sample import HEAD_BYTES, Sample, Sampler
+from app.models.base import uuid7
+
+_MAX_FIELD_BYTES = 100
+
+
+@dataclass(slots=True)
+class Slot:
+    """Where an upload's bytes lie. Unless the commit of its row sets `kept`, whoever made the slot deletes them."""
+
+    key: str | None = None
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A stored file that has no row yet."""
+
+    file_id: UUID
+    key: str
+    filename: str
+    size: int
+    sha256: str
+    content: ContentType
+    ticket_id: int | None
+    started_at: datetime
+
+    def digest(self) -> bytes:
+        """Equal for two requests that bring the same content under the same name to the same ticket."""
+        return hashlib.sha256(f"{self.sha256}\n{self.ticket_id}\n{self.filename}".encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    file_id: UUID
+    key: str
+    filename: str
+    declared: str | None
+    sent_name: str | None
+    size: int
+    sha256: str
+    sample: Sample
+
+
+async def receive(storage: Storage, settings: FileSettings, reader: MultipartReader, slot: Slot) -> Received:
+    """Store the form's `file` and read its `ticket_id`.
+
+    Raises:
+        FileTooLarge, FileEmpty, FileTypeNotAllowed, FileFieldMissing, MultipartMalformed, FormInvalid.
+    """
+    started = now()
+    stored: _Stored | None = None
+    ticket_id: int | None = None
+    seen: set[str] = set()
+    while (part := await reader.next_part()) is not None:
+        if part.name not in ("file", "ticket_id"):
+            raise _refused(part.name[:100], "extra_forbidden", "Extra inputs are not permitted")
+        if part.name in seen:
+            raise _refused(part.name, "repeated", "The field may be given once")
+        seen.add(part.name)
+        if part.name == "file":
+            stored = await _store(storage, settings, reader, part, slot)
+        else:
+            ticket_id = await _ticket_id(reader)
+    if stored is None:
+        raise FileFieldMissing
+    return Received(
+        file_id=stored.file_id,
+        key=stored.key,
+        filename=stored.filename,
+        size=stored.size,
+        sha256=stored.sha256,
+        content=await _typed(stored),
+        ticket_id=ticket_id,
+        started_at=started,
+    )
+
+
+async def _store(storage: Storage, settings: FileSettings, reader: MultipartReader, part: Part, slot: Slot) -> _Stored:
+    if (extension := executable_name(part.filename)) is not None:
+        raise FileTypeNotAllowed(f"A name that ends in .{extension} is an executable's.")
+    if (media_type := executable_type(part.content_type)) is not None:
+        raise FileTypeNotAllowed(f"The declared type {media_type} is an executable's.")
+    file_id = uuid7()
+    # The day and the id in the key let a collector find objects that never got a row.
+    slot.key = key = f"{now():%Y/%m/%d}/{file_id}"
+    digest, sampler = hashlib.sha256(), Sampler()
+
+    async def measured() -> AsyncIterator[bytes]:
+        size, checked = 0, False
+        async for chunk in _gathered(reader.data(), settings.chunk_bytes):
+            size += len(chunk)
+            if size > settings.max_bytes:
+                raise FileTooLarge(f"A file may have at most {settings.max_bytes:,} bytes.")
+            digest.update(chunk)
+            sampler.feed(chunk)
+            if not checked and size >= HEAD_BYTES:
+                # A large program is refused before the rest of it is sent.
+                checked = True
+                _refuse_program(sampler.sample())
+            yield chunk
+        if size == 0:
+            raise FileEmpty
+
+    size = await storage.put(key, measured())
+    return _Stored(
+        file_id=file_id,
+        key=key,
+        filename=safe_filename(part.filename),
+        declared=part.content_type,
+        sent_name=part.filename,
+        size=size,
+        sha256=digest.hexdigest(),
+        sample=sampler.sample(),
+    )
+
+
+async def _gathered(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    """Chunks of at least `size` bytes but for the last: each costs a hop to a thread."""
+    held = bytearray()
+    async for chunk in chunks:
+        held += chunk
+        if len(held) >= size:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+async def _typed(stored: _Stored) -> ContentType:
+    try:
+        content = await asyncio.to_thread(identify, stored.sample, filename=stored.sent_name, declared=stored.declared)
+    except EmptyContent as error:
+        raise FileEmpty from error
+    if content.executable:
+        raise FileTypeNotAllowed(f"Executables are not accepted: {content.reason}.")
+    return content
+
+
+def _refuse_program(sample: Sample) -> None:
+    if (phrase := executable_content(sample)) is not None:
+        raise FileTypeNotAllowed(f"Executables are not accepted: the content is {phrase}.")
+
+
+async def _ticket_id(reader: MultipartReader) -> int | None:
+    value = b""
+    async for chunk in reader.data():
+        value += chunk
+        if len(value) > _MAX_FIELD_BYTES:
+            break
+    text = value.decode(errors="replace").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(value) <= _MAX_FIELD_BYTES):
+        raise _refused("ticket_id", "int_parsing", "Input should be a valid integer")
+    return int(text)
+
+
+def _refused(field: str, kind: str, message: str) -> FormInvalid:
+    return FormInvalid(errors=[FieldError(location=["body", field], message=message, kind=kind)])

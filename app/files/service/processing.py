@@ -1,0 +1,135 @@
+"""How the reading of a file is written down: by the holder of its job's claim, and by nobody else."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import now
+from app.files.content_type import ContentType
+from app.files.events import (
+    FileProcessingFailed,
+    FileProcessingProgress,
+    OcrCompleted,
+    TranscriptionCompleted,
+)
+from app.files.recognition.result import Recognition, Segment
+from app.files.repository import ProcessedFiles
+from app.files.signatures import Group
+from app.jobs import service as jobs
+from app.jobs.service import Claim
+from app.models.file import File, FileSegment, ProcessingStatus
+from app.outbox import writer as outbox
+
+_OPEN = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
+_FIRST_STAGE = "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker needs to read a file."""
+
+    file_id: UUID
+    key: str
+    content: ContentType
+
+
+async def begin(db: AsyncSession, claim: Claim) -> Work | None:
+    """Note that the file is being read; None when it is gone. Raises ClaimLost."""
+    file = await ProcessedFiles(db).of_job(claim.job_id)
+    if file is None:
+        await jobs.fail(db, claim, reason="The file was deleted.")
+        return None
+    file.processing_status = ProcessingStatus.PROCESSING
+    await report_progress(db, claim, file_id=file.id, stage=_FIRST_STAGE, fraction=0.0, message="Reading begins")
+    group: Group = file.kind  # type: ignore[assignment] # written by `uploading.add` from a ContentType
+    label = str(file.details.get("format", "unknown"))
+    return Work(file.id, file.storage_key, ContentType(file.file_type, label, group, False, ""))
+
+
+async def report_progress(
+    db: AsyncSession, claim: Claim, *, file_id: UUID, stage: str, fraction: float, message: str
+) -> None:
+    """Raises ClaimLost."""
+    await jobs.progress(db, claim, stage=stage, fraction=fraction)
+    outbox.add(
+        db,
+        FileProcessingProgress(
+            file_id=file_id, job_id=claim.job_id, stage=stage, progress=fraction, message=message, timestamp=now()
+        ),
+    )
+
+
+async def complete(db: AsyncSession, claim: Claim, recognition: Recognition) -> None:
+    """Store what was read and settle the job, or neither. Raises ClaimLost."""
+    file = await ProcessedFiles(db).of_job(claim.job_id)
+    if file is None:
+        await jobs.fail(db, claim, reason="The file was deleted.")
+        return
+    file.processing_status = ProcessingStatus.COMPLETED
+    file.analysis_type = recognition.analysis_type
+    file.text = recognition.text
+    file.confidence = recognition.confidence
+    file.engine, file.engine_version = recognition.engine, recognition.engine_version
+    file.language = recognition.language
+    file.details = {**file.details, **recognition.metadata}
+    file.error = None
+    await db.execute(delete(FileSegment).where(FileSegment.file_id == file.id))
+    if recognition.segments:
+        rows = [_row(file.id, position, segment) for position, segment in enumerate(recognition.segments)]
+        await db.execute(insert(FileSegment), rows)
+    event = TranscriptionCompleted if recognition.analysis_type == "transcription" else OcrCompleted
+    outbox.add(
+        db,
+        event(
+            file_id=file.id,
+            job_id=claim.job_id,
+            filename=file.filename,
+            confidence=recognition.confidence,
+            timestamp=now(),
+        ),
+    )
+    await jobs.succeed(db, claim)
+
+
+async def fail(db: AsyncSession, claim: Claim, *, reason: str, stage: str, hostile: bool) -> None:
+    """The file cannot be read, now or ever; a hostile one is quarantined. Raises ClaimLost."""
+    file = await ProcessedFiles(db).of_job(claim.job_id)
+    if file is not None:
+        file.processing_status = ProcessingStatus.QUARANTINED if hostile else ProcessingStatus.FAILED
+        _tell_failure(db, file, reason=reason, stage=stage)
+    await jobs.fail(db, claim, reason=reason)
+
+
+async def give_up(db: AsyncSession, job_id: UUID) -> None:
+    """Its job failed as often as it may. Does nothing the second time."""
+    file = await ProcessedFiles(db).of_job(job_id)
+    job = await jobs.find(db, job_id)
+    if file is None or job is None or file.processing_status not in _OPEN:
+        return
+    file.processing_status = ProcessingStatus.FAILED
+    _tell_failure(db, file, reason=job.error or "Given up.", stage=job.stage or _FIRST_STAGE)
+
+
+def _tell_failure(db: AsyncSession, file: File, *, reason: str, stage: str) -> None:
+    file.error = reason
+    outbox.add(
+        db,
+        FileProcessingFailed(
+            file_id=file.id, job_id=file.job_id, filename=file.filename, error=reason, stage=stage, timestamp=now()
+        ),
+    )
+
+
+def _row(file_id: UUID, position: int, segment: Segment) -> dict[str, object]:
+    return {
+        "file_id": file_id,
+        "position": position,
+        "text": segment.text,
+        "confidence": segment.confidence,
+        "page": segment.page,
+        "start_seconds": segment.start_s,
+        "end_seconds": segment.end_s,
+        "box": [list(corner) for corner in segment.box] if segment.box is not None else None,
+    }

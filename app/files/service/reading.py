@@ -1,0 +1,99 @@
+"""What a file is, how far its reading is, what was read, and its bytes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.auth import Principal
+from app.core.pagination import Page
+from app.core.storage import ObjectMissing, Storage
+from app.files.errors import ContentMissing, FileQuarantined
+from app.files.repository import FileRepository
+from app.files.schemas import FileOut, FileQuery, FileStatusOut, FileTextOut, SegmentOut
+from app.models.file import File, ProcessingStatus
+from app.models.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Where the bytes are, and how they are to be named and labelled."""
+
+    key: str
+    filename: str
+    file_type: str
+    size: int
+    sha256: str
+
+
+async def get(db: AsyncSession, who: Principal, file_id: UUID) -> FileOut:
+    return FileOut.model_validate(await FileRepository(db, who).get(file_id))
+
+
+async def list_files(db: AsyncSession, who: Principal, *, asked: FileQuery) -> Page[FileOut]:
+    page = await FileRepository(db, who).search(asked)
+    return Page([FileOut.model_validate(file) for file in page.rows], page.next_cursor)
+
+
+async def status(db: AsyncSession, who: Principal, file_id: UUID) -> FileStatusOut:
+    file, job = await FileRepository(db, who).with_job(file_id)
+    return _status(file, job)
+
+
+async def status_of_job(db: AsyncSession, who: Principal, job_id: UUID) -> tuple[FileOut, FileStatusOut]:
+    """The file that a job reads, and how far it is; raises FileMissing for a job that `who` may not see."""
+    file, job = await FileRepository(db, who).by_job(job_id)
+    return FileOut.model_validate(file), _status(file, job)
+
+
+async def read_text(db: AsyncSession, who: Principal, file_id: UUID) -> FileTextOut:
+    files = FileRepository(db, who)
+    file = await files.get(file_id)
+    return FileTextOut(
+        id=file.id,
+        processing_status=ProcessingStatus(file.processing_status),
+        analysis_type=file.analysis_type,
+        text=await files.text_of(file),
+        confidence=file.confidence,
+        engine=file.engine,
+        engine_version=file.engine_version,
+        language=file.language,
+        metadata=file.details,
+        error=file.error,
+        segments=[SegmentOut.model_validate(segment) for segment in await files.segments_of(file)],
+    )
+
+
+async def content(db: AsyncSession, who: Principal, file_id: UUID) -> Content:
+    """Raises FileQuarantined for a file that must not be given out."""
+    file = await FileRepository(db, who).get(file_id)
+    if file.processing_status == ProcessingStatus.QUARANTINED:
+        raise FileQuarantined
+    return Content(file.storage_key, file.filename, file.file_type, file.file_size, file.sha256)
+
+
+async def open_content(storage: Storage, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from `start` to `end` (exclusive). The first is read here, so that ContentMissing comes in time."""
+    chunks = storage.read(key, start=start, end=end)
+    try:
+        first = await anext(chunks, b"")
+    except ObjectMissing as error:
+        raise ContentMissing from error
+    return _chained(first, chunks)
+
+
+async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def _status(file: File, job: Job) -> FileStatusOut:
+    return FileStatusOut(
+        job_id=job.id,
+        processing_status=ProcessingStatus(file.processing_status),
+        stage=job.stage,
+        progress=job.progress,
+        error=file.error,
+    )
