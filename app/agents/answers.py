@@ -1,6 +1,7 @@
 """How a request and its run meet: asked for, waited for, answered, or left to be looked up."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,22 +19,22 @@ from app.core.resources import Resources
 from app.inference.operations import Operation
 from app.models.agent import AgentRun, RunStatus
 
+Result = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     run: AgentRun
     headers: dict[str, str]
 
-    def answer(self, shape: type[BaseModel], *, status: int = 200) -> Response:
-        """The run's result in the given shape, or 202 while there is none. Raises AgentRunFailed."""
-        if self.run.status == RunStatus.FAILED:
-            raise AgentRunFailed(
-                self.run.error, headers=self.headers, run_id=str(self.run.id), reason=self.run.error or ""
-            )
-        if self.run.status != RunStatus.COMPLETED:
-            return _json(RunAccepted(run_id=self.run.id, status=self.run.status), 202, self.headers)
-        found = shape.model_validate({**(self.run.result or {}), "run_id": self.run.id})
-        return _json(found, status, self.headers)
+    def answer(self, shape: Callable[[Result], BaseModel], *, status: int = 200) -> Response:
+        """The run's result, with its `run_id`, in the given shape; 202 while there is none. Raises AgentRunFailed."""
+        run = self.run
+        if run.status == RunStatus.FAILED:
+            raise AgentRunFailed(run.error, headers=self.headers, run_id=str(run.id), reason=run.error or "")
+        if run.status != RunStatus.COMPLETED:
+            return _json(RunAccepted(run_id=run.id, status=run.status), 202, self.headers)
+        return _json(shape({**(run.result or {}), "run_id": run.id}), status, self.headers)
 
 
 async def asked(

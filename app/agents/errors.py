@@ -8,11 +8,6 @@ class RunMissing(NotFound):
     detail = "There is no agent run of this id that you may see."
 
 
-class FileMissing(NotFound):
-    code, title = "file_not_found", "No such file"
-    detail = "There is no file of this id that you may see."
-
-
 class AgentRunFailed(Problem):
     """`run_id` and `reason` say more; the run itself stays readable."""
 

@@ -5,12 +5,11 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from app.agents.errors import FileMissing, RunMissing
+from app.agents.errors import RunMissing
 from app.core.repository import Repository
 from app.models.agent import AgentRun, AgentToolCall, RunStatus
 from app.models.file import File, ProcessingStatus
 from app.models.job import Job
-from app.models.user import User
 
 UNFINISHED = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
 
@@ -33,21 +32,6 @@ class RunRepository(Repository[AgentRun]):
     async def tool_calls(self, run: AgentRun) -> Sequence[AgentToolCall]:
         query = select(AgentToolCall).where(AgentToolCall.run_id == run.id).order_by(AgentToolCall.position)
         return (await self.db.execute(query)).scalars().all()
-
-    async def check_files(self, ids: Sequence[uuid.UUID]) -> None:
-        """Only one's own files go into a run, whatever else one may see. Raises FileMissing."""
-        own = select(func.count()).where(File.id.in_(ids), File.uploader_id == self.who.user_id)
-        if (await self.db.execute(own)).scalar_one() != len(ids):
-            raise FileMissing
-
-    async def readable_file(self, file_id: uuid.UUID) -> File:
-        query = select(File).where(File.id == file_id).options(undefer(File.text))
-        if not self.who.is_staff:
-            query = query.where(File.uploader_id == self.who.user_id)
-        row = (await self.db.execute(query)).scalar_one_or_none()
-        if row is None:
-            raise FileMissing
-        return row
 
 
 async def run_of_job(db: AsyncSession, job_id: uuid.UUID, *, lock: bool = False) -> AgentRun:
@@ -98,13 +82,3 @@ async def stop_waiting(db: AsyncSession, run_id: uuid.UUID) -> bool:
         .execution_options(synchronize_session=False)
     )
     return (await db.execute(query)).one_or_none() is not None
-
-
-async def user(db: AsyncSession, user_id: int) -> User:
-    return (await db.execute(select(User).where(User.id == user_id))).scalar_one()
-
-
-async def attach_files(db: AsyncSession, ticket_id: int, ids: Sequence[uuid.UUID]) -> None:
-    """A file that is on another ticket already stays there."""
-    query = update(File).where(File.id.in_(ids), File.ticket_id.is_(None)).values(ticket_id=ticket_id)
-    await db.execute(query.execution_options(synchronize_session=False))

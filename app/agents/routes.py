@@ -9,14 +9,14 @@ from app.accounts.authentication import CurrentUser
 from app.accounts.errors import ScopeMissing
 from app.agents import service
 from app.agents.answers import asked
-from app.agents.errors import AgentRunFailed, FileMissing, RunMissing
+from app.agents.errors import AgentRunFailed, RunMissing
 from app.agents.schemas import (
     AnalyzeFilesIn,
-    AnalyzeFilesOut,
     CategorizeIn,
     CategorizeOut,
     CreateTicketIn,
     CreateTicketOut,
+    FileAnalyses,
     RunAccepted,
     RunOut,
 )
@@ -24,6 +24,7 @@ from app.core.db import ReadSession
 from app.core.errors import Invalid, RateLimited, Responses, TooLarge, Unauthenticated, documented
 from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute, keeps_own_record
 from app.core.resources import Res
+from app.files.errors import FileMissing
 from app.inference.operations import Operation
 
 router = APIRouter(
@@ -52,7 +53,7 @@ async def create_ticket(
     """Turn a report into a categorised, prioritised and routed ticket with its evidence."""
     document = body.model_dump(mode="json")
     found = await asked(request, resources, who, Operation.CREATE_TICKET, document, body.files, prefer)
-    return found.answer(CreateTicketOut, status=201)
+    return found.answer(CreateTicketOut.model_validate, status=201)
 
 
 @router.post("/categorize", response_model=CategorizeOut, responses=_ERRORS)
@@ -63,17 +64,17 @@ async def categorize(
     """Category, priority and team of a report, by the agent. No ticket is created."""
     document = {"user_input": f"{body.title}\n\n{body.description}" if body.title else body.description}
     found = await asked(request, resources, who, Operation.CATEGORIZE, document, [], prefer)
-    return found.answer(CategorizeOut)
+    return found.answer(CategorizeOut.model_validate)
 
 
-@router.post("/analyze-files", response_model=AnalyzeFilesOut, responses=_ERRORS)
+@router.post("/analyze-files", response_model=FileAnalyses, responses=_ERRORS)
 @keeps_own_record
 async def analyze_files(
     body: AnalyzeFilesIn, request: Request, who: CurrentUser, resources: Res, prefer: Prefer = None
 ) -> Response:
     """What was read in one's files, once their recognition has ended."""
     found = await asked(request, resources, who, Operation.ANALYZE_FILES, {}, body.files, prefer)
-    return found.answer(AnalyzeFilesOut)
+    return found.answer(lambda result: FileAnalyses.model_validate(result["files"]))
 
 
 @router.get("/runs/{run_id}", responses=documented(RunMissing))

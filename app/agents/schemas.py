@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, RootModel
 
 from app.core.schemas import Body, In, Line, Out, RowId, Slug
 from app.models.ticket import Priority
@@ -137,9 +137,8 @@ class FileAnalysis(Out):
     error: str | None
 
 
-class AnalyzeFilesOut(Out):
-    run_id: uuid.UUID
-    files: list[FileAnalysis]
+class FileAnalyses(RootModel[list[FileAnalysis]]):
+    """In the order asked for."""
 
 
 class RunAccepted(Out):
@@ -177,3 +176,32 @@ class RunOut(Out):
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None = Field(description="From the start of the last attempt to the end.")
+
+
+class TrialCall(Out):
+    tool: str
+    arguments: dict[str, Any]
+    result: Any
+    failed: bool
+    seconds: float
+
+
+class TrialRun(Out):
+    """What one configuration made of an input. Nothing of it is kept, and no tool that changes anything was offered."""
+
+    version: int | None = Field(description="Null: the candidate, which has none.")
+    model: str
+    status: Literal["completed", "failed"]
+    result: dict[str, Any] | None
+    error: str | None
+    tool_calls: list[TrialCall]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    seconds: float
+
+
+class TrialOut(Out):
+    agent_type: str
+    candidate: TrialRun
+    active: TrialRun

@@ -7,9 +7,19 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from app.accounts.authentication import AdminUser
+from app.agents import service as agents
+from app.agents.schemas import TrialOut
 from app.ai_config import service
 from app.ai_config.errors import AgentTypeUnknown, ConfigInvalid, ConfigMissing, ConfigVersionUnknown
-from app.ai_config.schemas import ConfigChanges, ConfigOut, ConfigUpdated, ConfigVersionOut, RollbackIn
+from app.ai_config.schemas import (
+    ConfigChanges,
+    ConfigOut,
+    ConfigUpdated,
+    ConfigValues,
+    ConfigVersionOut,
+    RollbackIn,
+    TrialIn,
+)
 from app.ai_config.service import Version
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, documented
@@ -89,6 +99,27 @@ async def get_history(
     page = await service.history(db, who, service.agent_type(agent_type), cursor=cursor, limit=limit)
     link_next(request, response, page.next_cursor)
     return [ConfigVersionOut(**_shown(version).model_dump(), changes=version.changes) for version in page.rows]
+
+
+@router.post(
+    "/{agent_type}/test",
+    responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigMissing, Invalid, *_POSTING),
+)
+async def test_config(agent_type: str, body: TrialIn, who: AdminUser, resources: Res) -> TrialOut:
+    """What the candidate makes of an input, beside what the active version makes of it. Nothing is saved."""
+    kind = service.agent_type(agent_type)
+    async with resources.db.session() as db:
+        active = await service.active(db, kind)
+    candidate = await service.merged(resources.settings, active, body.config.given())
+    return await agents.try_out(
+        resources,
+        who,
+        kind,
+        candidate=candidate,
+        active=ConfigValues.model_validate(active),
+        version=active.version,
+        text=body.input,
+    )
 
 
 @router.post(

@@ -6,8 +6,8 @@ from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
 from pydantic import BaseModel, Field
 
-from app.agents import service as agents
-from app.agents.schemas import FileAnalysis
+from app.files import service as files
+from app.files.schemas import FileOut
 from mcp_server.context import reading
 from mcp_server.desk import Desk
 from mcp_server.tools.shapes import READS, FileId
@@ -24,68 +24,73 @@ class FileReading(BaseModel):
     extracted_text: str | None
     truncated: bool = Field(description="Only the beginning of the text is given.")
     confidence: float | None = Field(description="How surely the text was recognised, 0 to 1.")
+    engine: str | None
     error: str | None
 
 
 class FileMetadata(BaseModel):
     file_id: str
     filename: str
+    file_type: str
+    file_size: int = Field(description="Bytes.")
     processing_status: str
+    ticket_id: int | None
     metadata: dict[str, Any]
 
 
 def build(desk: Desk) -> FastMCP[Any]:
     server: FastMCP[Any] = FastMCP("file analysis", mask_error_details=True)
 
-    async def analysis(file_id: FileId) -> FileAnalysis:
+    async def read(file_id: FileId, *types: str, what: str = "") -> FileReading:
         async with reading(desk) as call:
-            return await agents.file_analysis(call.db, call.who, file_id)
+            file = await files.get(call.db, call.who, file_id)
+            if types and not file.file_type.startswith(types):
+                raise ToolError(f"{file.filename} is no {what} but {file.file_type}; use analyze_file.")
+            found = await files.read_text(call.db, call.who, file_id)
+        return _reading(file, found.text)
 
     @server.tool(annotations=READS)
     async def analyze_file(file_id: FileId) -> FileReading:
         """Read a file of the report: what its picture shows in writing, what its recording says, or its text."""
-        return _reading(await analysis(file_id))
+        return await read(file_id)
 
     @server.tool(annotations=READS)
     async def get_file_metadata(file_id: FileId) -> FileMetadata:
         """Type, size and technical details of a file, without its content."""
-        found = await analysis(file_id)
+        async with reading(desk) as call:
+            file = await files.get(call.db, call.who, file_id)
         return FileMetadata(
-            file_id=str(found.file_id),
-            filename=found.filename,
-            processing_status=found.processing_status,
-            metadata=found.metadata,
+            file_id=str(file.id),
+            filename=file.filename,
+            file_type=file.file_type,
+            file_size=file.file_size,
+            processing_status=file.processing_status,
+            ticket_id=file.ticket_id,
+            metadata=file.metadata,
         )
 
     @server.tool(annotations=READS)
     async def extract_text_from_image(file_id: FileId) -> FileReading:
         """The words that were recognised in a picture."""
-        return _reading(_of_kind(await analysis(file_id), "image/", what="picture"))
+        return await read(file_id, "image/", what="picture")
 
     @server.tool(annotations=READS)
     async def transcribe_audio(file_id: FileId) -> FileReading:
         """What was understood of a recording."""
-        return _reading(_of_kind(await analysis(file_id), "audio/", "video/", what="recording"))
+        return await read(file_id, "audio/", "video/", what="recording")
 
     return server
 
 
-def _of_kind(found: FileAnalysis, *types: str, what: str) -> FileAnalysis:
-    file_type = str(found.metadata["file_type"])
-    if not file_type.startswith(types):
-        raise ToolError(f"{found.filename} is no {what} but {file_type}; use analyze_file.")
-    return found
-
-
-def _reading(found: FileAnalysis) -> FileReading:
-    text = found.extracted_text
+def _reading(file: FileOut, text: str | None) -> FileReading:
     return FileReading(
-        file_id=str(found.file_id),
-        filename=found.filename,
-        processing_status=found.processing_status,
-        analysis_type=found.analysis_type,
+        file_id=str(file.id),
+        filename=file.filename,
+        processing_status=file.processing_status,
+        analysis_type=file.analysis_type,
         extracted_text=None if text is None else text[:MAX_TEXT_CHARS],
         truncated=text is not None and len(text) > MAX_TEXT_CHARS,
-        confidence=found.confidence,
-        error=found.error,
+        confidence=file.confidence,
+        engine=file.engine,
+        error=file.error,
     )

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from app.ai_config.service import ensure_defaults
 from app.core.resources import Resources
 from tests.factories.people import Person, register
-from tests.tools import tool_server, working
+from tests.factories.runs import tool_server, working
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from app.agents.service.executing import execute, file_processed, give_up
 from app.agents.service.opening import NewTicket, open_ticket
-from app.agents.service.reporting import file_analysis, find, shown
+from app.agents.service.reporting import shown
 from app.agents.service.requesting import JOB_KIND, RepeatKey, ask, request
+from app.agents.service.trial import try_out
 from app.agents.service.waiting import channel, wait
 
 __all__ = [
@@ -13,12 +14,11 @@ __all__ = [
     "ask",
     "channel",
     "execute",
-    "file_analysis",
     "file_processed",
-    "find",
     "give_up",
     "open_ticket",
     "request",
     "shown",
+    "try_out",
     "wait",
 ]

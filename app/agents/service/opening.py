@@ -6,10 +6,10 @@ from typing import TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents import repository
 from app.agents.errors import RunMissing
 from app.agents.repository import RunRepository
 from app.core.auth import Principal
+from app.files import service as file_room
 from app.models.ticket import Priority
 from app.tickets import service as tickets
 from app.tickets.schemas import TicketOut
@@ -31,7 +31,7 @@ async def open_ticket(
     """The ticket, and whether it was made just now. The run remembers its ticket in the transaction that makes it, so
     that a worker which was killed and starts again, or one that was only thought dead, gets the same ticket.
 
-    Raises FileMissing for a file that is not the person's own.
+    Raises FileMissing for a file that the person may not see.
     """
     run = None
     if run_id is not None:
@@ -40,9 +40,10 @@ async def open_ticket(
             raise RunMissing
         if run.ticket_id is not None:
             return await tickets.get(db, who, run.ticket_id), False
-    await RunRepository(db, who).check_files(files)
+    # A file that is on another ticket already stays there.
+    loose = [file_id for file_id in files if (await file_room.get(db, who, file_id)).ticket_id is None]
     made = await tickets.create(db, who, **ticket)
-    await repository.attach_files(db, made.id, files)
+    await file_room.attach(db, who, loose, ticket_id=made.id)
     if run is not None:
         run.ticket_id = made.id
     return made, True

@@ -24,11 +24,6 @@ async def file_analyses(db: AsyncSession, files: list[uuid.UUID]) -> dict[str, A
     return {"files": [_analysis(row).model_dump(mode="json") for row in rows]}
 
 
-async def file_analysis(db: AsyncSession, who: Principal, file_id: uuid.UUID) -> FileAnalysis:
-    """What was read in a file that `who` may see. Raises FileMissing."""
-    return _analysis(await RunRepository(db, who).readable_file(file_id))
-
-
 def _analysis(row: File) -> FileAnalysis:
     return FileAnalysis(
         file_id=row.id,
@@ -81,11 +76,6 @@ async def settled(db: AsyncSession, run: AgentRun, answer: TicketDraftResult) ->
             "tags": ticket.tags,
         }
     )
-
-
-async def find(db: AsyncSession, who: Principal, run_id: uuid.UUID) -> AgentRun:
-    """Raises RunMissing for what `who` may not see."""
-    return await RunRepository(db, who).get(run_id)
 
 
 async def shown(db: AsyncSession, who: Principal, run_id: uuid.UUID) -> RunOut:

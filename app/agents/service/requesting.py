@@ -13,6 +13,7 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.db import Database
 from app.core.idempotency import KEEP, IdempotencyConflict
+from app.files import service as file_room
 from app.inference.operations import Operation
 from app.jobs import service as jobs
 from app.models.agent import AgentRun, RunStatus
@@ -70,7 +71,8 @@ async def request(
     runs = RunRepository(db, who)
     if repeat is not None and (known := await _known(runs, repeat)) is not None:
         return known, True
-    await runs.check_files(files)
+    for file_id in files:
+        await file_room.get(db, who, file_id)
     run_id = uuid7()
     job = jobs.create(db, kind=JOB_KIND, subject=str(run_id))
     await db.flush()
