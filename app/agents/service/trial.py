@@ -1,0 +1,92 @@
+"""Trying a configuration out beside the active one, on the same input, without a trace."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from app.agents.declarations import RunDeps
+from app.agents.errors import RunFailure
+from app.agents.records import trimmed
+from app.agents.running import Prompt, ResolveModel, run_agent
+from app.agents.schemas import TrialCall, TrialOut, TrialRun
+from app.agents.service.executing import TOKEN_MARGIN, call_headers
+from app.agents.service.requesting import AGENT_OF
+from app.ai_config.catalogue import READING_TOOLS, AgentType
+from app.ai_config.schemas import ConfigValues
+from app.core.auth import Principal
+from app.core.resources import Resources
+from app.inference.registry import resolve as resolve_model
+
+_OPERATION_OF = {kind: operation for operation, kind in AGENT_OF.items()}
+
+
+async def try_out(
+    resources: Resources,
+    who: Principal,
+    kind: AgentType,
+    *,
+    candidate: ConfigValues,
+    active: ConfigValues,
+    version: int,
+    text: str,
+    resolve: ResolveModel = resolve_model,
+) -> TrialOut:
+    """Both at once, each within the time a request may wait. What fails is an outcome, not an error."""
+    new, old = await asyncio.gather(
+        _one(resources, who, kind, candidate, None, text, resolve),
+        _one(resources, who, kind, active, version, text, resolve),
+    )
+    return TrialOut(agent_type=kind, candidate=new, active=old)
+
+
+async def _one(
+    resources: Resources,
+    who: Principal,
+    kind: AgentType,
+    config: ConfigValues,
+    version: int | None,
+    text: str,
+    resolve: ResolveModel,
+) -> TrialRun:
+    seconds = min(config.timeout, resources.settings.http.run_wait_seconds)
+    config = config.model_copy(update={"timeout": seconds})
+    tools = READING_TOOLS.intersection(config.tools_enabled)
+    token = resources.signer.mint(
+        who.user_id, audience="mcp", lifetime=timedelta(seconds=seconds) + TOKEN_MARGIN, scopes=tools
+    )
+    deps = RunDeps(
+        system_prompt=config.system_prompt,
+        tools=tools,
+        mcp_url=resources.settings.mcp_endpoint,
+        token=token,
+        headers=call_headers(),
+        must_create=False,
+    )
+    prompt = Prompt(operation=_OPERATION_OF[kind], user_input=text, files=[])
+    started = time.perf_counter()
+    outcome, failure = None, None
+    try:
+        outcome = await run_agent(kind, prompt, config=config, deps=deps, settings=resources.settings, resolve=resolve)
+    except RunFailure as error:
+        failure = error
+    return TrialRun(
+        version=version,
+        model=config.model,
+        status="failed" if outcome is None else "completed",
+        result=None if outcome is None else outcome.answer.model_dump(mode="json"),
+        error=None if failure is None else failure.reason,
+        tool_calls=[
+            TrialCall(
+                tool=call.tool,
+                arguments=trimmed(call.arguments),
+                result=trimmed(call.result),
+                failed=call.failed,
+                seconds=round(call.seconds, 4),
+            )
+            for call in deps.calls.calls
+        ],
+        input_tokens=0 if outcome is None else outcome.input_tokens,
+        output_tokens=0 if outcome is None else outcome.output_tokens,
+        cost_usd=0.0 if outcome is None else outcome.cost_usd,
+        seconds=round(time.perf_counter() - started, 4),
+    )
