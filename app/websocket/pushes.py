@@ -1,124 +1,100 @@
 """Which event is told to whom, in which message. Only translates: the relay numbers, stores and publishes."""
 
-from uuid import UUID
-
 from app.files import events as files
 from app.outbox.deliveries import Push
 from app.tickets import events as tickets
+from app.websocket import messages
 from app.websocket.channels import job_channel, ticket_channel
-from app.websocket.messages import (
-    AiCategorizationComplete,
-    CategorizationData,
-    FileNotification,
-    FileProcessingFailed,
-    FileProcessingProgress,
-    FileUploadCompleted,
-    FileUploadStarted,
-    Notification,
-    OcrCompleted,
-    ProcessingFailedData,
-    ProgressData,
-    RecognisedData,
-    TicketAssigned,
-    TicketAssignedData,
-    TicketCommentAdded,
-    TicketCommentData,
-    TicketStatusData,
-    TicketStatusUpdate,
-    TranscriptionCompleted,
-    UploadCompletedData,
-    UploadStartedData,
-)
 
 
 def ticket_status_changed(event: tickets.TicketStatusChanged) -> list[Push]:
-    data = TicketStatusData(
+    data = messages.TicketStatusData(
         ticket_id=event.ticket_id, status=event.status, updated_by=event.updated_by, timestamp=event.timestamp
     )
-    return _to_ticket(event.ticket_id, TicketStatusUpdate(data=data))
+    return _to_ticket(event, messages.TicketStatusUpdate(data=data))
 
 
 def ticket_assigned(event: tickets.TicketAssigned) -> list[Push]:
-    data = TicketAssignedData(
+    data = messages.TicketAssignedData(
         ticket_id=event.ticket_id,
         assigned_to=event.assigned_to,
         assigned_by=event.assigned_by,
         timestamp=event.timestamp,
     )
-    return _to_ticket(event.ticket_id, TicketAssigned(data=data))
+    return _to_ticket(event, messages.TicketAssigned(data=data))
 
 
 def ticket_comment_added(event: tickets.TicketCommentAdded) -> list[Push]:
     """An internal comment is for the staff alone."""
-    data = TicketCommentData(
+    data = messages.TicketCommentData(
         ticket_id=event.ticket_id,
         comment_id=event.comment_id,
         author=event.author,
         content=event.content,
         timestamp=event.timestamp,
     )
-    return _to_ticket(event.ticket_id, TicketCommentAdded(data=data), internal=event.internal)
+    return _to_ticket(event, messages.TicketCommentAdded(data=data), internal=event.internal)
 
 
 def ticket_categorised(event: tickets.TicketCategorised) -> list[Push]:
-    data = CategorizationData(
+    data = messages.CategorizationData(
         ticket_id=event.ticket_id,
         category=event.category,
         priority=event.priority,
         confidence=event.confidence,
         timestamp=event.timestamp,
     )
-    return _to_ticket(event.ticket_id, AiCategorizationComplete(data=data))
+    return _to_ticket(event, messages.AiCategorizationComplete(data=data))
 
 
 def file_upload_started(event: files.FileUploadStarted) -> list[Push]:
-    data = UploadStartedData(job_id=event.job_id, filename=event.filename, timestamp=event.timestamp)
-    return _to_job(event.job_id, FileUploadStarted(data=data))
+    data = messages.UploadStartedData(job_id=event.job_id, filename=event.filename, timestamp=event.timestamp)
+    return _to_job(event, messages.FileUploadStarted(data=data))
 
 
 def file_upload_completed(event: files.FileUploadCompleted) -> list[Push]:
-    data = UploadCompletedData(
+    data = messages.UploadCompletedData(
         job_id=event.job_id,
         file_id=event.file_id,
         filename=event.filename,
         file_size=event.file_size,
         timestamp=event.timestamp,
     )
-    return _to_job(event.job_id, FileUploadCompleted(data=data))
+    return _to_job(event, messages.FileUploadCompleted(data=data))
 
 
 def file_processing_progress(event: files.FileProcessingProgress) -> list[Push]:
-    data = ProgressData(
+    data = messages.ProgressData(
         job_id=event.job_id,
         stage=event.stage,
         progress=event.progress,
         message=event.message,
         timestamp=event.timestamp,
     )
-    return _to_job(event.job_id, FileProcessingProgress(data=data))
+    return _to_job(event, messages.FileProcessingProgress(data=data))
 
 
 def ocr_completed(event: files.OcrCompleted) -> list[Push]:
-    return _to_job(event.job_id, OcrCompleted(data=_recognised(event)))
+    return _to_job(event, messages.OcrCompleted(data=_recognised(event)))
 
 
 def transcription_completed(event: files.TranscriptionCompleted) -> list[Push]:
-    return _to_job(event.job_id, TranscriptionCompleted(data=_recognised(event)))
+    return _to_job(event, messages.TranscriptionCompleted(data=_recognised(event)))
 
 
 def file_processing_failed(event: files.FileProcessingFailed) -> list[Push]:
-    data = ProcessingFailedData(
+    data = messages.ProcessingFailedData(
         job_id=event.job_id,
         filename=event.filename,
         error=event.error,
         stage=event.stage,
         timestamp=event.timestamp,
     )
-    return _to_job(event.job_id, FileProcessingFailed(data=data))
+    return _to_job(event, messages.FileProcessingFailed(data=data))
 
 
-def _recognised(event: files.OcrCompleted | files.TranscriptionCompleted) -> RecognisedData:
-    return RecognisedData(
+def _recognised(event: files.OcrCompleted | files.TranscriptionCompleted) -> messages.RecognisedData:
+    return messages.RecognisedData(
         job_id=event.job_id,
         file_id=event.file_id,
         filename=event.filename,
@@ -127,14 +103,16 @@ def _recognised(event: files.OcrCompleted | files.TranscriptionCompleted) -> Rec
     )
 
 
-def _to_job(job_id: UUID, message: FileNotification) -> list[Push]:
-    return [_push(job_channel(job_id), message)]
-
-
-def _to_ticket(ticket_id: int, message: Notification, *, internal: bool = False) -> list[Push]:
+def _to_ticket(
+    event: tickets.TicketEvent, message: messages.TicketNotification, *, internal: bool = False
+) -> list[Push]:
     audiences = (True,) if internal else (False, True)
-    return [_push(ticket_channel(ticket_id, staff=staff), message) for staff in audiences]
+    return [_push(ticket_channel(event.ticket_id, staff=staff), message) for staff in audiences]
 
 
-def _push(channel: str, message: Notification) -> Push:
+def _to_job(event: files.FileEvent, message: messages.FileNotification) -> list[Push]:
+    return [_push(job_channel(event.job_id), message)]
+
+
+def _push(channel: str, message: messages.Notification) -> Push:
     return Push(channel, message.protocol, message.type, message.data.model_dump(mode="json"))

@@ -30,6 +30,14 @@ from tests.factories import people
 Document = dict[str, Any]
 
 
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    for _ in range(int(seconds / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
 class Client:
     """One socket. What it is sent is JSON, or the test fails."""
 
@@ -88,9 +96,7 @@ class Server:
             yield Client(socket)
 
     async def idle(self) -> None:
-        async with asyncio.timeout(10):
-            while self.manager.active_connections:
-                await asyncio.sleep(0.01)
+        await until(lambda: not self.manager.active_connections)
 
 
 ServerFactory = Callable[..., AbstractAsyncContextManager[Server]]
@@ -110,10 +116,8 @@ async def serve(settings: Settings) -> AsyncIterator[Server]:
     )
     running = uvicorn.Server(config)
     task = asyncio.create_task(running._serve())
-    async with asyncio.timeout(30):
-        while not running.started:
-            await asyncio.sleep(0.01)
-            assert not task.done(), task.exception()
+    await until(lambda: running.started or task.done(), 30)
+    assert not task.done(), task.exception()
     port = running.servers[0].sockets[0].getsockname()[1]
     try:
         yield Server(port, app.state.websockets, running)
@@ -171,9 +175,7 @@ class Gate:
         self._server.close()
         for writer in list(self._open):
             writer.transport.abort()
-        async with asyncio.timeout(10):
-            while self._open:
-                await asyncio.sleep(0.01)
+        await until(lambda: not self._open)
 
     async def _pass_through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(self._target.host, self._target.port)
