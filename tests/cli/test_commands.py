@@ -1,0 +1,129 @@
+"""Each process of its own: what it is started with, and that it starts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from app.commands import api, create_admin, migrate, openapi
+from app.core.auth import Role
+from app.core.resources import Resources
+from app.core.settings import get_settings
+from app.embedded.data_plane import DataPlane
+from app.models.user import User
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(plane: DataPlane, tmp_path: Path) -> dict[str, str]:
+    return os.environ | {
+        "DATABASE_URL": plane.database_url,
+        "REDIS_URL": plane.redis_url,
+        "EVIDESK_DATA_DIR": str(tmp_path),
+    }
+
+
+def test_the_api_listens_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: given.update(options, app=app))
+    monkeypatch.setenv("EVIDESK_PORT", "8123")
+    monkeypatch.setenv("EVIDESK_WEBSOCKET__PING_SECONDS", "7")
+    get_settings.cache_clear()
+    try:
+        api.main()
+    finally:
+        get_settings.cache_clear()
+    assert given["app"] == "app.main:create_app"
+    assert (given["host"], given["port"], given["ws_ping_interval"]) == ("127.0.0.1", 8123, 7)
+    assert given["log_config"] is None
+
+
+def test_the_worker_takes_every_queue_unless_told_otherwise(plane: DataPlane, tmp_path: Path) -> None:
+    # Apart, since the module finds its broker when it is imported.
+    source = (
+        "import json, sys; from app.commands import worker; from app.core.settings import Settings\n"
+        "print(json.dumps(worker.arguments(Settings(_env_file=None), ['--queues', 'recognition'])))\n"
+        "sys.argv = ['worker', '--help']; worker.main()"
+    )
+    command = [sys.executable, "-c", source]
+    answer = subprocess.run(command, cwd=ROOT, env=environment(plane, tmp_path), capture_output=True, text=True)
+    given = json.loads(answer.stdout.splitlines()[0])
+    assert given[:3] == ["worker", "--queues", "default,recognition"]
+    # Of an option that is given twice, the last one counts.
+    assert given[-2:] == ["--queues", "recognition"]
+    assert given[given.index("--concurrency") + 1] == "2"
+    assert "--concurrency" in answer.stdout.split("\n", 1)[1], answer.stderr
+
+
+def test_the_relay_runs_until_it_is_told_to_stop(plane: DataPlane, tmp_path: Path) -> None:
+    relay = subprocess.Popen(
+        [sys.executable, "-m", "app.commands.relay"],
+        cwd=ROOT,
+        env=environment(plane, tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert relay.stderr is not None
+    assert any("relay_started" in line for line in relay.stderr)
+    relay.send_signal(signal.SIGTERM)
+    relay.communicate(timeout=20)
+    assert relay.returncode == 0
+
+
+def test_a_migrated_schema_is_migrated_again_without_harm(plane: DataPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", plane.database_url)
+    monkeypatch.setattr(sys, "argv", ["migrate"])
+    get_settings.cache_clear()
+    try:
+        migrate.main()
+        monkeypatch.setattr(sys, "argv", ["migrate", "0001"])
+        migrate.main()
+    finally:
+        get_settings.cache_clear()
+
+
+async def test_the_first_admin_is_made_once(resources: Resources) -> None:
+    settings = resources.settings.model_copy(update={"admin_password": SecretStr("correct horse battery")})
+    assert await create_admin.create_admin(settings)
+    assert not await create_admin.create_admin(settings)
+    async with resources.db.session() as db:
+        admin = (await db.scalars(select(User))).one()
+    assert (admin.username, admin.email, admin.role) == ("admin", "admin@example.com", Role.ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"), [("database_url", "Set DATABASE_URL"), ("admin_password", "no default password")]
+)
+async def test_without_a_password_or_a_database_there_is_no_admin(
+    missing: str, said: str, resources: Resources
+) -> None:
+    settings = resources.settings.model_copy(update={"admin_password": SecretStr("correct horse"), missing: None})
+    with pytest.raises(SystemExit, match=said):
+        await create_admin.create_admin(settings)
+
+
+def test_the_first_admin_is_told_on_standard_output(plane: DataPlane, resources: Resources, tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "app.commands.create_admin"],
+        cwd=ROOT,
+        env=environment(plane, tmp_path) | {"EVIDESK_ADMIN_PASSWORD": "correct horse battery"},
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(answer.stdout) == {"created": True}, answer.stderr
+
+
+def test_the_openapi_document_is_written_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["openapi", str(tmp_path / "openapi.json")])
+    openapi.main()
+    written = (tmp_path / "openapi.json").read_text()
+    assert "/api/v1/auth/login" in json.loads(written)["paths"]
+    assert written == openapi.document()
