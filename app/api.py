@@ -8,6 +8,7 @@ from app.ai_config import routes as ai_config
 from app.core.http import API_PREFIX
 from app.files import routes as files
 from app.health import routes as health
+from app.outbox import routes as outbox
 from app.tickets import routes as tickets
 from app.websocket import routes as websocket
 
@@ -30,5 +31,6 @@ def _version_1() -> APIRouter:
     api.include_router(files.router)
     api.include_router(agents.router)
     api.include_router(ai_config.router)
+    api.include_router(outbox.router)
     api.include_router(websocket.router)
     return api

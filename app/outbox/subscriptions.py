@@ -45,5 +45,6 @@ def _agents(subscriptions: Subscriptions) -> None:
     subscriptions.job(AGENT_RUN, run=agent_tasks.run, exhausted=agent_tasks.give_up)
     subscriptions.on(agents.RunCompleted, agent_deliveries.after_run)
     subscriptions.on(agents.RunFailed, agent_deliveries.after_run)
-    for read in (files.OcrCompleted, files.TranscriptionCompleted, files.FileProcessingFailed):
-        subscriptions.on(read, agent_deliveries.after_recognition)
+    subscriptions.on(files.OcrCompleted, agent_deliveries.after_recognition)
+    subscriptions.on(files.TranscriptionCompleted, agent_deliveries.after_recognition)
+    subscriptions.on(files.FileProcessingFailed, agent_deliveries.after_recognition)
