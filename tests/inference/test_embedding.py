@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from tokenizers import Tokenizer
 
 from app.inference import embedding
 from app.inference.bert import BertEncoder, BertShape
@@ -70,7 +71,9 @@ class NaiveBert:
         places = self.weights["embeddings.position_embeddings.weight"]
         kind = self.weights["embeddings.token_type_embeddings.weight"][0]
         states = [
-            self.norm([a + b + c for a, b, c in zip(words[token], places[place], kind, strict=True)], "embeddings.LayerNorm")
+            self.norm(
+                [a + b + c for a, b, c in zip(words[token], places[place], kind, strict=True)], "embeddings.LayerNorm"
+            )
             for place, token in enumerate(ids)
         ]
         for layer in range(LAYERS):
@@ -80,7 +83,8 @@ class NaiveBert:
     def layer(self, states: list[list[float]], name: str) -> list[list[float]]:
         size = WIDTH // HEADS
         query, key, value = (
-            [self.linear(state, f"{name}.attention.self.{part}") for state in states] for part in ("query", "key", "value")
+            [self.linear(state, f"{name}.attention.self.{part}") for state in states]
+            for part in ("query", "key", "value")
         )
         after: list[list[float]] = []
         for token, state in enumerate(states):
@@ -88,7 +92,9 @@ class NaiveBert:
             for head in range(HEADS):
                 place = slice(head * size, (head + 1) * size)
                 scores = [
-                    math.exp(sum(q * k for q, k in zip(query[token][place], other[place], strict=True)) / math.sqrt(size))
+                    math.exp(
+                        sum(q * k for q, k in zip(query[token][place], other[place], strict=True)) / math.sqrt(size)
+                    )
                     for other in key
                 ]
                 total = sum(scores)
@@ -162,7 +168,12 @@ def test_a_text_is_cut_after_256_tokens() -> None:
 def test_weights_are_read_once_although_many_threads_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Path] = []
     real = embedding._read
-    monkeypatch.setattr(embedding, "_read", lambda directory: reads.append(directory) or real(directory))
+
+    def counted(directory: Path) -> tuple[Tokenizer, BertEncoder]:
+        reads.append(directory)
+        return real(directory)
+
+    monkeypatch.setattr(embedding, "_read", counted)
     embedder = MiniLmEmbedder()
     results: list[NDArray[np.float32]] = []
     threads = [threading.Thread(target=lambda: results.append(embedder.embed(["hello"]))) for _ in range(4)]

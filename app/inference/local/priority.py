@@ -5,15 +5,15 @@
 
 `category` is a fixed number of points for each category (`CATEGORY_POINTS`). Of every other group only the strongest
 term counts, so that shouting the same thing five times does not add up; `relief` holds negative points ("no rush",
-"cosmetic"). A term with a negation up to three words before it in the same clause is not counted, and a negated
-urgency ("not urgent") counts as relief. Each counted term comes back with its points and the words it was read from.
+"cosmetic"). A negated term ("no outage", "isn't really critical": only filler words in between) is not counted, and
+a negated urgency ("not urgent") counts as relief. Each counted term comes back with its points and the words it was read from.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from app.inference.local.priority_terms import GROUPS, NEGATORS, RELIEF, URGENCY
+from app.inference.local.priority_terms import FILLERS, GROUPS, NEGATORS, RELIEF, URGENCY
 from app.inference.local.vocabulary import plain
 
 PriorityName = Literal["low", "medium", "high", "critical"]
@@ -34,11 +34,10 @@ CATEGORY_POINTS: Final[dict[str, float]] = {
 BANDS: Final[tuple[tuple[float, PriorityName], ...]] = ((75.0, "critical"), (50.0, "high"), (25.0, "medium"))
 NEGATED_URGENCY_POINTS: Final = -12.0
 MAX_CHARS: Final = 50_000
-_REACH: Final = 3
+_REACH: Final = 4
 _LONGEST: Final = max(len(phrase) for table in GROUPS.values() for phrase in table)
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[.!?;,:\n]|\d")
-_CLAUSE_END: Final = frozenset(".!?;,:\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def _strongest(text: str) -> dict[str, PriorityTerm]:
             if hits:
                 length = size
                 negated = _negated(words, position)
-                start = words[position - 1].start if negated and position else words[position].start
+                start = words[position - 1].start if negated else words[position].start
                 evidence = text[start : words[position + size - 1].end]
                 for name, weight in hits:
                     if not negated:
@@ -107,8 +106,8 @@ def _strongest(text: str) -> dict[str, PriorityTerm]:
 
 def _negated(words: list[_Word], position: int) -> bool:
     for word in reversed(words[max(0, position - _REACH) : position]):
-        if word.plain in _CLAUSE_END:
-            return False
         if word.plain in NEGATORS or word.plain.endswith("n't"):
             return True
+        if word.plain not in FILLERS:
+            return False
     return False

@@ -10,6 +10,13 @@ RELIEF: Final = "relief"
 URGENCY: Final = frozenset({"deadline", "severity"})
 """Groups whose negation ("not urgent", "nicht dringend") is itself a statement that it may wait."""
 
+FILLERS: Final = word_set(
+    "a an any all at the this that these it its here there is are was were be been being so very really too much even "
+    "yet particularly especially exactly big ein eine es ist sind war sehr so wirklich besonders gar es es muy tan "
+    "realmente est sont si tres vraiment du tout n'est c'est d'une d'un un une una"
+)
+"""Words that may stand between a negation and what it negates."""
+
 NEGATORS: Final = word_set(
     "no not never without neither nor nothing hardly isnt wasnt dont doesnt cannot kein keine keinen nicht nie "
     "niemals ohne sin nunca jamas pas jamais aucun aucune sans ne"
