@@ -47,7 +47,7 @@ class FileRepository(Repository[File]):
         row = (await self.db.execute(query)).one_or_none()
         if row is None:
             raise FileMissing
-        return row.tuple()
+        return row[0], row[1]
 
     async def text_of(self, file: File) -> str | None:
         return (await self.db.execute(select(File.text).where(File.id == file.id))).scalar_one()
