@@ -6,7 +6,8 @@
 `category` is a fixed number of points for each category (`CATEGORY_POINTS`). Of every other group only the strongest
 term counts, so that shouting the same thing five times does not add up; `relief` holds negative points ("no rush",
 "cosmetic"). A negated term ("no outage", "isn't really critical": only filler words in between) is not counted, and
-a negated urgency ("not urgent") counts as relief. Each counted term comes back with its points and the words it was read from.
+a negated urgency ("not urgent") counts as relief. Each counted term comes back with its points and the words it was
+read from.
 """
 
 import re
@@ -91,11 +92,11 @@ def _strongest(text: str) -> dict[str, PriorityTerm]:
             hits = [(name, table[phrase]) for name, table in GROUPS.items() if phrase in table]
             if hits:
                 length = size
-                negated = _negated(words, position)
-                start = words[position - 1].start if negated else words[position].start
+                negator = _negator(words, position)
+                start = words[position if negator is None else negator].start
                 evidence = text[start : words[position + size - 1].end]
                 for name, weight in hits:
-                    if not negated:
+                    if negator is None:
                         keep(PriorityTerm(name, weight, evidence))
                     elif name in URGENCY:
                         keep(PriorityTerm(RELIEF, NEGATED_URGENCY_POINTS, evidence))
@@ -104,10 +105,12 @@ def _strongest(text: str) -> dict[str, PriorityTerm]:
     return found
 
 
-def _negated(words: list[_Word], position: int) -> bool:
-    for word in reversed(words[max(0, position - _REACH) : position]):
-        if word.plain in NEGATORS or word.plain.endswith("n't"):
-            return True
-        if word.plain not in FILLERS:
-            return False
-    return False
+def _negator(words: list[_Word], position: int) -> int | None:
+    """Where the word stands that negates the one at `position`, if any."""
+    for before in range(position - 1, max(-1, position - 1 - _REACH), -1):
+        word = words[before].plain
+        if word in NEGATORS or word.endswith("n't"):
+            return before
+        if word not in FILLERS:
+            return None
+    return None

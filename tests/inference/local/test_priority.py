@@ -80,6 +80,10 @@ def test_a_negated_urgency_lowers_the_priority(text: str) -> None:
     assert points(score)["relief"] < 0
 
 
+def test_the_evidence_of_a_negation_begins_with_it() -> None:
+    assert score_priority("It isn't really urgent, thanks").terms[1].evidence == "isn't really urgent"
+
+
 def test_a_denied_fault_counts_as_relief() -> None:
     assert points(score_priority("it never crashed")) == {"base": BASE_POINTS, "relief": -12}
 
