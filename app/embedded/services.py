@@ -16,6 +16,8 @@ from app.embedded.supervisor import Service
 
 SERVERS, WORKERS, DOORS = 0, 1, 2
 """Stages. Doors close first, so that nothing new comes in while the rest finishes; servers last."""
+GRACE_SECONDS = {SERVERS: 10.0, WORKERS: 15.0, DOORS: 10.0}
+"""A worker may finish its task; one that takes longer is done again by the next worker."""
 
 MODULES = {
     "api": ("app.commands.api", DOORS),
@@ -108,7 +110,10 @@ def data_services(plane: DataPlane, logs: Path) -> list[Service]:
 
 def own_services(environment: Mapping[str, str], logs: Path, modules: Mapping[str, tuple[str, int]]) -> list[Service]:
     return [
-        Service(name, _starter(module, environment, logs / f"{name}.log"), logs / f"{name}.log", stage)
+        Service(
+            *(name, _starter(module, environment, logs / f"{name}.log"), logs / f"{name}.log", stage),
+            grace=GRACE_SECONDS[stage],
+        )
         for name, (module, stage) in modules.items()
     ]
 
