@@ -62,7 +62,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 yield
         tracing.force_flush()
 
-    app = Application(title="Evidesk", version="1.0.0", lifespan=lifespan, redirect_slashes=False)
+    app = Application(
+        title="Evidesk",
+        version="1.0.0",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        # RoadMiddleware makes the span and the metrics of a request; the framework's own would be a second set.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     install_error_handlers(app)
     app.include_router(build_api())
     app.add_middleware(
