@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from app.core.metrics import PUSHES
 from app.websocket.feeds import Subscription
 
 GONE = (WebSocketDisconnect, RuntimeError)
@@ -41,7 +42,6 @@ class Connection:
     def __init__(self, socket: WebSocket, *, queue: int, patience: float) -> None:
         """`queue` messages may wait; a replay waits for room for `patience` seconds."""
         self.socket = socket
-        self.sent = 0
         self.subscriptions: dict[str, Subscription] = {}
         self._limit = queue
         self._patience = patience
@@ -58,7 +58,7 @@ class Connection:
         if self.ending:
             return
         if len(self._queue) >= self._limit:
-            self.end(Code.TOO_SLOW, "too slow a reader", flush=False)
+            self.lag()
             return
         self._queue.append(frame)
         self._wake.set()
@@ -71,8 +71,11 @@ class Connection:
                         self._room.clear()
                         await self._room.wait()
             except TimeoutError:
-                self.end(Code.TOO_SLOW, "too slow a reader", flush=False)
+                self.lag()
         self.send(frame)
+
+    def lag(self) -> None:
+        self.end(Code.TOO_SLOW, "too slow a reader", flush=False)
 
     def end(self, code: int, reason: str, *, flush: bool = True) -> None:
         """Close soon; the first reason wins."""
@@ -103,7 +106,7 @@ class Connection:
         while self._queue or not self.ending:
             while self._queue:
                 await self.socket.send_text(self._queue.popleft())
-                self.sent += 1
+                PUSHES.inc()
                 self._room.set()
             if not self.ending:
                 self._wake.clear()

@@ -26,6 +26,9 @@ PAGE = 100
 EARLY_LIMIT = 1000
 """Messages kept while a gap is filled; what comes beyond is in the table anyway."""
 
+HELD_LIMIT = 1000
+"""Messages that may arrive while one watcher is sent what it missed."""
+
 GATHER_SECONDS = 0.02
 RETRY_SECONDS = 0.5
 
@@ -38,6 +41,9 @@ class Sink(Protocol):
 
     async def send_patiently(self, frame: str) -> None:
         """Waits for room, for a replay that is longer than the queue."""
+
+    def lag(self) -> None:
+        """It has fallen too far behind: drop it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -52,7 +58,10 @@ class Subscription:
 
     def pass_on(self, message: Message) -> None:
         if self.held is not None:
-            self.held.append(message)
+            if len(self.held) >= HELD_LIMIT:
+                self.sink.lag()
+            else:
+                self.held.append(message)
         elif message.seq > self.position:
             self.position = message.seq
             self.sink.send(message.frame)
@@ -141,6 +150,7 @@ class Feeds:
         self.pubsub = RedisPubSub(redis_url, prefix=prefix, received=self._received, confirmed=self._confirmed)
 
     def __len__(self) -> int:
+        """How many channels are watched."""
         return len(self._feeds)
 
     async def run(self) -> None:

@@ -16,7 +16,6 @@ from app.websocket.messages import (
     CLIENT_MESSAGE,
     Authenticate,
     ErrorMessage,
-    FailureData,
     FileRequest,
     GetJobStatus,
     RequestId,
@@ -27,6 +26,7 @@ from app.websocket.messages import (
     UnsubscribeJob,
     UnsubscribeTicket,
 )
+from app.websocket.payloads import FailureData
 from app.websocket.protocols.file_protocol import FileProtocol
 from app.websocket.protocols.ticket_protocol import TicketProtocol
 from app.websocket.repository import DATABASE_AWAY

@@ -11,8 +11,23 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from app.core.clock import now
-from app.core.errors import FieldError
 from app.core.schemas import BIGINT_MAX, In, RowId, Text
+from app.websocket.payloads import (
+    AuthenticatedData,
+    CategorizationData,
+    Data,
+    FailureData,
+    JobSubscriptionData,
+    ProcessingFailedData,
+    ProgressData,
+    RecognisedData,
+    TicketAssignedData,
+    TicketCommentData,
+    TicketStatusData,
+    TicketSubscriptionData,
+    UploadCompletedData,
+    UploadStartedData,
+)
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -95,122 +110,7 @@ FileRequest = SubscribeJob | UnsubscribeJob | GetJobStatus
 ClientMessage = Annotated[Authenticate | TicketRequest | FileRequest, Field(discriminator="type")]
 CLIENT_MESSAGE: TypeAdapter[Authenticate | TicketRequest | FileRequest] = TypeAdapter(ClientMessage)
 
-# --- what the server sends: the data ---------------------------------------------------------------------------------
-
-
-class Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TicketStatusData(Data):
-    """People are named by username; `updated_by` is null when it is not known."""
-
-    ticket_id: int
-    status: str
-    updated_by: str | None
-    timestamp: datetime
-
-
-class TicketAssignedData(Data):
-    """`assigned_to` is null when the ticket was taken from its assignee."""
-
-    ticket_id: int
-    assigned_to: str | None
-    assigned_by: str
-    timestamp: datetime
-
-
-class TicketCommentData(Data):
-    ticket_id: int
-    comment_id: int
-    author: str
-    content: str
-    timestamp: datetime
-
-
-class CategorizationData(Data):
-    ticket_id: int
-    category: str
-    priority: str
-    confidence: float
-    timestamp: datetime
-
-
-class UploadStartedData(Data):
-    job_id: UUID
-    filename: str
-    timestamp: datetime
-
-
-class UploadCompletedData(Data):
-    job_id: UUID
-    file_id: UUID
-    filename: str
-    file_size: int
-    timestamp: datetime
-
-
-class ProgressData(Data):
-    """`progress` is the share of the work that is done, 0..1."""
-
-    job_id: UUID
-    stage: str
-    progress: float
-    message: str
-    timestamp: datetime
-
-
-class RecognisedData(Data):
-    """What was read is at GET /files/{file_id}/text; `confidence` 0..1 is the engine's own."""
-
-    job_id: UUID
-    file_id: UUID
-    filename: str
-    confidence: float | None
-    timestamp: datetime
-
-
-class ProcessingFailedData(Data):
-    job_id: UUID
-    filename: str
-    error: str
-    stage: str
-    timestamp: datetime
-
-
-class TicketSubscriptionData(Data):
-    """`seq` is the channel's present number. `recovered` false: what was missed is gone, read the ticket anew."""
-
-    ticket_id: int
-    subscribed: bool
-    seq: int | None = None
-    recovered: bool | None = None
-
-
-class JobSubscriptionData(Data):
-    """As for a ticket; what a late subscriber missed comes with `after: 0`."""
-
-    job_id: UUID
-    subscribed: bool
-    seq: int | None = None
-    recovered: bool | None = None
-
-
-class AuthenticatedData(Data):
-    username: str
-    role: str
-
-
-class FailureData(Data):
-    """`code` is stable, `errors` names the fields that are wrong, the ids say what the request was about."""
-
-    code: str
-    ticket_id: int | None = None
-    job_id: UUID | None = None
-    errors: list[FieldError] | None = None
-
-
-# --- what the server sends: the envelopes ----------------------------------------------------------------------------
+# --- what the server sends -------------------------------------------------------------------------------------------
 
 _OPTIONAL = ("error", "request_id", "seq")
 

@@ -3,19 +3,19 @@
 from app.files import events as files
 from app.outbox.deliveries import Push
 from app.tickets import events as tickets
-from app.websocket import messages
+from app.websocket import messages, payloads
 from app.websocket.channels import job_channel, ticket_channel
 
 
 def ticket_status_changed(event: tickets.TicketStatusChanged) -> list[Push]:
-    data = messages.TicketStatusData(
+    data = payloads.TicketStatusData(
         ticket_id=event.ticket_id, status=event.status, updated_by=event.updated_by, timestamp=event.timestamp
     )
     return _to_ticket(event, messages.TicketStatusUpdate(data=data))
 
 
 def ticket_assigned(event: tickets.TicketAssigned) -> list[Push]:
-    data = messages.TicketAssignedData(
+    data = payloads.TicketAssignedData(
         ticket_id=event.ticket_id,
         assigned_to=event.assigned_to,
         assigned_by=event.assigned_by,
@@ -26,7 +26,7 @@ def ticket_assigned(event: tickets.TicketAssigned) -> list[Push]:
 
 def ticket_comment_added(event: tickets.TicketCommentAdded) -> list[Push]:
     """An internal comment is for the staff alone."""
-    data = messages.TicketCommentData(
+    data = payloads.TicketCommentData(
         ticket_id=event.ticket_id,
         comment_id=event.comment_id,
         author=event.author,
@@ -37,7 +37,7 @@ def ticket_comment_added(event: tickets.TicketCommentAdded) -> list[Push]:
 
 
 def ticket_categorised(event: tickets.TicketCategorised) -> list[Push]:
-    data = messages.CategorizationData(
+    data = payloads.CategorizationData(
         ticket_id=event.ticket_id,
         category=event.category,
         priority=event.priority,
@@ -48,12 +48,12 @@ def ticket_categorised(event: tickets.TicketCategorised) -> list[Push]:
 
 
 def file_upload_started(event: files.FileUploadStarted) -> list[Push]:
-    data = messages.UploadStartedData(job_id=event.job_id, filename=event.filename, timestamp=event.timestamp)
+    data = payloads.UploadStartedData(job_id=event.job_id, filename=event.filename, timestamp=event.timestamp)
     return _to_job(event, messages.FileUploadStarted(data=data))
 
 
 def file_upload_completed(event: files.FileUploadCompleted) -> list[Push]:
-    data = messages.UploadCompletedData(
+    data = payloads.UploadCompletedData(
         job_id=event.job_id,
         file_id=event.file_id,
         filename=event.filename,
@@ -64,7 +64,7 @@ def file_upload_completed(event: files.FileUploadCompleted) -> list[Push]:
 
 
 def file_processing_progress(event: files.FileProcessingProgress) -> list[Push]:
-    data = messages.ProgressData(
+    data = payloads.ProgressData(
         job_id=event.job_id,
         stage=event.stage,
         progress=event.progress,
@@ -83,7 +83,7 @@ def transcription_completed(event: files.TranscriptionCompleted) -> list[Push]:
 
 
 def file_processing_failed(event: files.FileProcessingFailed) -> list[Push]:
-    data = messages.ProcessingFailedData(
+    data = payloads.ProcessingFailedData(
         job_id=event.job_id,
         filename=event.filename,
         error=event.error,
@@ -93,8 +93,8 @@ def file_processing_failed(event: files.FileProcessingFailed) -> list[Push]:
     return _to_job(event, messages.FileProcessingFailed(data=data))
 
 
-def _recognised(event: files.OcrCompleted | files.TranscriptionCompleted) -> messages.RecognisedData:
-    return messages.RecognisedData(
+def _recognised(event: files.OcrCompleted | files.TranscriptionCompleted) -> payloads.RecognisedData:
+    return payloads.RecognisedData(
         job_id=event.job_id,
         file_id=event.file_id,
         filename=event.filename,

@@ -59,10 +59,6 @@ class RedisPubSub:
         self._away = False
         self._heard = 0.0
 
-    @property
-    def connected(self) -> bool:
-        return ANCHOR in self._live
-
     async def add(self, channel: str) -> bool:
         """True as soon as messages of the channel arrive; False when Redis is away: then `confirmed` will tell."""
         name = self._prefix + channel

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.settings import Settings, WebSocketSettings
 from app.embedded.data_plane import DataPlane
+from app.embedded.redis import EmbeddedRedis
 from app.main import create_app
 from app.models.outbox import Notification
 from app.outbox.deliveries import REDIS_PREFIX
@@ -28,6 +30,8 @@ from app.websocket.wire import uvicorn_options
 from tests.factories import people
 
 Document = dict[str, Any]
+
+TALKATIVE: Document = {"messages_per_minute": 10_000}
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -103,7 +107,7 @@ ServerFactory = Callable[..., AbstractAsyncContextManager[Server]]
 
 
 @asynccontextmanager
-async def serve(settings: Settings) -> AsyncIterator[Server]:
+async def serve(settings: Settings, wire: Document | None = None) -> AsyncIterator[Server]:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -112,7 +116,7 @@ async def serve(settings: Settings) -> AsyncIterator[Server]:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
-        **uvicorn_options(settings.websocket),
+        **{**uvicorn_options(settings.websocket), **(wire or {})},
     )
     running = uvicorn.Server(config)
     task = asyncio.create_task(running._serve())
@@ -128,19 +132,28 @@ async def serve(settings: Settings) -> AsyncIterator[Server]:
 
 @pytest.fixture
 def server_with(resources: Resources, settings: Settings) -> ServerFactory:
-    """A server with other settings of the WebSocket, or of anything else by name."""
+    """A server with other settings of the WebSocket, or of anything else by name; `wire` overrides uvicorn's."""
 
-    def factory(websocket: Document | None = None, **others: Any) -> AbstractAsyncContextManager[Server]:
-        options = WebSocketSettings(**{"messages_per_minute": 10_000, **(websocket or {})})
-        return serve(settings.model_copy(update={"websocket": options, **others}))
+    def factory(
+        websocket: Document | None = None, *, wire: Document | None = None, **others: Any
+    ) -> AbstractAsyncContextManager[Server]:
+        options = WebSocketSettings(**{**TALKATIVE, **(websocket or {})})
+        return serve(settings.model_copy(update={"websocket": options, **others}), wire)
 
     return factory
 
 
-@pytest.fixture
-async def server(server_with: ServerFactory) -> AsyncIterator[Server]:
-    async with server_with() as running:
+@pytest.fixture(scope="session")
+async def shared_server(settings: Settings) -> AsyncIterator[Server]:
+    async with serve(settings.model_copy(update={"websocket": WebSocketSettings(**TALKATIVE)})) as running:
         yield running
+
+
+@pytest.fixture
+async def server(resources: Resources, shared_server: Server) -> AsyncIterator[Server]:
+    """With the usual settings, but no limit that a test would meet by chance."""
+    yield shared_server
+    await shared_server.idle()
 
 
 @pytest.fixture
@@ -202,6 +215,14 @@ async def database_gate(plane: DataPlane) -> AsyncIterator[Gate]:
     await gate.open()
     yield gate
     await gate.shut()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    redis = EmbeddedRedis(tmp_path, durable=False)
+    redis.start()
+    yield redis
+    redis.stop()
 
 
 class Publisher:

@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -192,14 +191,6 @@ async def test_two_processes_tell_their_watchers_the_same(
                 await publisher.push(channel)
             for client in (here, there):
                 assert await _seqs(client, 5) == [1, 2, 3, 4, 5]
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    redis = EmbeddedRedis(tmp_path, durable=False)
-    redis.start()
-    yield redis
-    redis.stop()
 
 
 async def test_a_restart_of_redis_loses_nothing(

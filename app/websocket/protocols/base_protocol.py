@@ -9,7 +9,11 @@ from app.core.errors import Conflict
 from app.core.resources import Resources
 from app.websocket.connection import Connection
 from app.websocket.feeds import Feeds
-from app.websocket.messages import JobSubscriptionData, RequestId, SubscriptionResponse, TicketSubscriptionData
+from app.websocket.messages import (
+    RequestId,
+    SubscriptionResponse,
+)
+from app.websocket.payloads import JobSubscriptionData, TicketSubscriptionData
 
 R = TypeVar("R")
 

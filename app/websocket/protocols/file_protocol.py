@@ -12,12 +12,10 @@ from app.websocket.messages import (
     FileProcessingProgress,
     FileRequest,
     GetJobStatus,
-    JobSubscriptionData,
-    ProcessingFailedData,
-    ProgressData,
     SubscribeJob,
     SubscriptionResponse,
 )
+from app.websocket.payloads import JobSubscriptionData, ProcessingFailedData, ProgressData
 from app.websocket.protocols.base_protocol import BaseProtocol
 
 FIRST_STAGE = "validation"

@@ -12,10 +12,9 @@ from app.websocket.messages import (
     SubscribeTicket,
     SubscriptionResponse,
     TicketRequest,
-    TicketStatusData,
     TicketStatusUpdate,
-    TicketSubscriptionData,
 )
+from app.websocket.payloads import TicketStatusData, TicketSubscriptionData
 from app.websocket.protocols.base_protocol import BaseProtocol
 
 PAGE = 100
