@@ -56,7 +56,8 @@ class MiniLmEmbedder:
         if not texts:
             return vectors
         tokenizer, encoder = self._load()
-        encoded = tokenizer.encode_batch(texts)
+        # Halves of surrogate pairs, which the tokenizer refuses, are left out.
+        encoded = tokenizer.encode_batch([text.encode("utf-8", "ignore").decode("utf-8") for text in texts])
         # Texts of like length share a batch: padding is then short, and it never changes a vector.
         order = sorted(range(len(texts)), key=lambda index: len(encoded[index].ids))
         for start in range(0, len(order), BATCH_SIZE):

@@ -155,7 +155,7 @@ def test_vectors_are_float32_of_length_one_and_keep_the_order_of_the_texts() -> 
 
 def test_no_text_gives_no_vector_and_an_empty_text_gives_one() -> None:
     assert default_embedder().embed([]).shape == (0, 384)
-    assert np.isfinite(default_embedder().embed([""])).all()
+    assert np.isfinite(default_embedder().embed(["", "half a pair \ud800", "\x00"])).all()
 
 
 def test_a_text_is_cut_after_256_tokens() -> None:

@@ -65,7 +65,7 @@ def decide(conversation: Conversation, material: Material) -> Decision:
             alternatives=tuple(_alternatives(answer.get("alternatives"))),
         )
     else:
-        own = categorize(material.judged_text(), title_of(material))
+        own = categorize(material.judged_text(), title_of(material) if material.sources else None)
         decision = Decision(own.category, own.priority, own.team, own.confidence, own.reasoning, own.alternatives)
     return _routed(decision, conversation.answer("route_to_team"))
 

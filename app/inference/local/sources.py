@@ -12,6 +12,9 @@ TRUSTED_FROM: Final = 0.5
 """Text recognised with less confidence is quoted, but does not take part in choosing the category."""
 
 MAX_JUDGED_CHARS: Final = 20_000
+MAX_EXTRACTED_CHARS: Final = 200_000
+"""Facts are looked for in so much of each source: planning reads the sources again in every round."""
+
 _MAX_PAGE_CHARS: Final = 4_000
 _FEW_WORDS: Final = 4
 _KINDS: Final[dict[str, tuple[str, ...]]] = {
@@ -31,7 +34,7 @@ class Source:
 
     @cached_property
     def found(self) -> Extraction:
-        return extract(self.text)
+        return extract(self.text[:MAX_EXTRACTED_CHARS])
 
     @property
     def trusted(self) -> bool:
@@ -66,12 +69,9 @@ class Material:
 
 def gather(conversation: Conversation) -> Material:
     report = conversation.report
-    sources = [Source("text", report.user_input)] if report.user_input.strip() else []
-    if report.said_before:
-        sources.append(Source("conversation", "\n".join(report.said_before)))
     page = "\n".join(_page_lines(report.page_context))[:_MAX_PAGE_CHARS]
-    if page:
-        sources.append(Source("page", page))
+    words = {"text": report.user_input, "conversation": "\n".join(report.said_before), "page": page}
+    sources = [Source(kind, _storable(text)) for kind, text in words.items() if text.strip()]
     unread: list[Unread] = []
     answers = {str(result.arguments.get("file_id")): result for result in conversation.of("analyze_file")}
     for file in report.files:
@@ -100,7 +100,12 @@ def _reading(file: FileRef, result: ToolResult | None) -> Source | Unread:
         return Unread(file, str(result.content.get("error") or "no text was found in it"))
     confidence = result.content.get("confidence")
     kind = _kind(str(result.content.get("analysis_type") or ""), file.file_type)
-    return Source(kind, text, file, float(confidence) if isinstance(confidence, int | float) else None)
+    return Source(kind, _storable(text), file, float(confidence) if isinstance(confidence, int | float) else None)
+
+
+def _storable(text: str) -> str:
+    """Without what no database and no UTF-8 takes: NUL and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def _kind(analysis: str, file_type: str) -> str:

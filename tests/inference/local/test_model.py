@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 from pydantic_ai import Agent, ModelRetry, NativeOutput, PromptedOutput, Tool, ToolOutput, UnexpectedModelBehavior
+from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 
 from app.inference.local import model as local_model
@@ -377,3 +379,18 @@ async def test_the_event_loop_stays_free_while_it_thinks(monkeypatch: pytest.Mon
 
     assert len(threads) == 3
     assert threading.get_ident() not in threads
+
+
+async def test_it_works_the_same_through_an_mcp_server(desk: Desk) -> None:
+    server: FastMCP[None] = FastMCP("desk")
+    for tool in desk.tools():
+        server.tool(tool)
+    agent = Agent(LocalModel(), output_type=Draft, toolsets=[MCPToolset(server)])
+
+    run = await agent.run(prompt(files=[SCREENSHOT, RECORDING]))
+
+    assert run.output.ticket_id == 77
+    assert run.output.team == "night-shift"
+    assert "Compare with ticket 4: “Login down”." in run.output.next_actions
+    assert "screen.png: ocr" in run.output.file_analysis_summary
+    assert "note.wav: could not be read" in run.output.file_analysis_summary
