@@ -1,12 +1,10 @@
 """One run of an agent, from a configuration and a prompt to an answer or a reason. Knows no table."""
 
 import json
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
 from pydantic import BaseModel
 from pydantic_ai.exceptions import (
     AgentRunError,
@@ -69,21 +67,31 @@ class Prompt:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    answer: BaseModel
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
-    seconds: float
+@dataclass(slots=True)
+class Meter:
+    """What an agent has used up so far, whether or not it came to an answer."""
+
+    model: str
+    usage: RunUsage = field(default_factory=RunUsage)
+
+    @property
+    def cost_usd(self) -> float:
+        """An estimate; 0 where no price is known."""
+        return float(price(self.model, self.usage) or 0)
 
 
 async def run_agent(
-    kind: AgentType, prompt: Prompt, *, config: ConfigValues, deps: RunDeps, settings: Settings, resolve: ResolveModel
-) -> Outcome:
-    """Raises RunFailure, and lets cancellation through. What was called up to then is in `deps.calls`."""
-    started = time.perf_counter()
-    usage = RunUsage()
+    kind: AgentType,
+    prompt: Prompt,
+    *,
+    config: ConfigValues,
+    deps: RunDeps,
+    meter: Meter,
+    settings: Settings,
+    resolve: ResolveModel,
+) -> BaseModel:
+    """The agent's answer. Raises RunFailure, and lets cancellation through; `deps.calls` and `meter` then hold what was
+    done up to that point."""
     with span("agent run", agent=kind.value, operation=prompt.operation, model=config.model):
         try:
             model = resolve(config.model, settings)
@@ -92,7 +100,7 @@ async def run_agent(
                 model=model,
                 deps=deps,
                 model_settings=ModelSettings(temperature=config.temperature, max_tokens=config.max_tokens),
-                usage=usage,
+                usage=meter.usage,
                 usage_limits=UsageLimits(request_limit=MAX_MODEL_REQUESTS, tool_calls_limit=MAX_TOOL_CALLS),
                 timeout=config.timeout,
             )
@@ -102,17 +110,11 @@ async def run_agent(
             raise RunFailure(f"The run took longer than its limit of {config.timeout:g} s.", passing=False) from error
         except AgentRunError as error:
             raise _failure(error) from error
-        except (ToolServerAway, httpx2.HTTPError, RuntimeError, OSError) as error:
-            log.warning("tool_server_away", error=type(error).__name__)
+        except ToolServerAway as error:
+            log.warning("tool_server_away", error=str(error))
             raise RunFailure("The tool server could not be reached.", passing=True) from error
-    cost = price(config.model, usage)
-    return Outcome(
-        answer=finished.output,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_usd=float(cost or 0),
-        seconds=time.perf_counter() - started,
-    )
+    answer: BaseModel = finished.output
+    return answer
 
 
 def _failure(error: AgentRunError) -> RunFailure:

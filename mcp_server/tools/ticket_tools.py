@@ -33,13 +33,14 @@ class OpenedTicket(BaseModel):
 
 
 class FoundTicket(BaseModel):
-    ticket_id: int
+    id: int
     title: str
     excerpt: str
     status: TicketStatus
     category: str
     priority: Priority
     team: str | None
+    score: float | None = Field(description="How near in meaning, 0 to 1; null where only words were compared.")
 
 
 def build(desk: Desk) -> FastMCP[Any]:
@@ -101,10 +102,15 @@ def build(desk: Desk) -> FastMCP[Any]:
         query: Annotated[Query, Field(description='Words; "quoted phrases" and -exclusions are understood.')],
         limit: Limit = 5,
     ) -> list[FoundTicket]:
-        """Find tickets, among those the person may see, that hold these words; best match first."""
+        """Find tickets, among those the person may see, that hold these words or mean the same."""
         async with reading(desk) as call:
+            alike = {
+                row.id: row.score for row in await tickets.find_similar(call.db, call.who, text=query, limit=limit)
+            }
             found = await tickets.search(call.db, call.who, text=query, limit=limit)
-        return [_found(ticket) for ticket in found]
+            named = {ticket.id for ticket in found}
+            found += [await tickets.get(call.db, call.who, one) for one in alike if one not in named]
+        return [_found(ticket, alike.get(ticket.id)) for ticket in found[:limit]]
 
     @server.tool(annotations=READS)
     async def find_similar_tickets(
@@ -161,13 +167,14 @@ def build(desk: Desk) -> FastMCP[Any]:
     return server
 
 
-def _found(ticket: TicketOut) -> FoundTicket:
+def _found(ticket: TicketOut, score: float | None) -> FoundTicket:
     return FoundTicket(
-        ticket_id=ticket.id,
+        id=ticket.id,
         title=ticket.title,
         excerpt=ticket.description[:EXCERPT_CHARS],
         status=ticket.status,
         category=ticket.category,
         priority=ticket.priority,
         team=ticket.team,
+        score=score,
     )

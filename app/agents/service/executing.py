@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydantic import BaseModel
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +13,7 @@ from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.events import RunCompleted, RunFailed
 from app.agents.records import trimmed
-from app.agents.running import Outcome, Prompt, ResolveModel, run_agent
+from app.agents.running import Meter, Prompt, ResolveModel, run_agent
 from app.agents.schemas import TicketDraftResult
 from app.agents.service import reporting
 from app.agents.service.requesting import NO_AGENT
@@ -46,6 +47,14 @@ class _Plan:
     version: int
     config: ConfigValues
     prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """What one attempt did and cost."""
+
+    calls: CallLog
+    meter: Meter
 
 
 async def execute(resources: Resources, job_id: uuid.UUID, *, resolve: ResolveModel = resolve_model) -> None:
@@ -140,14 +149,21 @@ async def _carry_out(resources: Resources, claim: Claim, plan: _Plan, resolve: R
         headers=call_headers(),
         must_create=plan.prompt.operation == Operation.CREATE_TICKET,
     )
+    meter = Meter(plan.config.model)
     try:
-        outcome = await run_agent(
-            plan.kind, plan.prompt, config=plan.config, deps=deps, settings=resources.settings, resolve=resolve
+        answer = await run_agent(
+            plan.kind,
+            plan.prompt,
+            config=plan.config,
+            deps=deps,
+            meter=meter,
+            settings=resources.settings,
+            resolve=resolve,
         )
     except RunFailure as failure:
-        await _record_failure(resources, claim, plan, deps.calls, failure)
+        await _record_failure(resources, claim, plan, _Spent(deps.calls, meter), failure)
     else:
-        await _record_outcome(resources, claim, plan, deps.calls, outcome)
+        await _record_answer(resources, claim, plan, _Spent(deps.calls, meter), answer)
 
 
 def call_headers() -> dict[str, str]:
@@ -168,22 +184,18 @@ def _token(resources: Resources, plan: _Plan) -> str:
     )
 
 
-async def _record_outcome(resources: Resources, claim: Claim, plan: _Plan, calls: CallLog, outcome: Outcome) -> None:
+async def _record_answer(resources: Resources, claim: Claim, plan: _Plan, spent: _Spent, answer: BaseModel) -> None:
     async with resources.db.unit_of_work() as db:
         await jobs.succeed(db, claim)
         run = await repository.locked(db, plan.run_id)
-        answer = outcome.answer
         if isinstance(answer, TicketDraftResult):
             answer = await reporting.settled(db, run, answer)
         run.result = answer.model_dump(mode="json")
-        run.input_tokens = outcome.input_tokens
-        run.output_tokens = outcome.output_tokens
-        run.cost_usd = outcome.cost_usd
-        await _keep_calls(db, run, calls)
+        await _keep(db, run, spent)
         _complete(db, run)
 
 
-async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, calls: CallLog, failure: RunFailure) -> None:
+async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, spent: _Spent, failure: RunFailure) -> None:
     """What may pass is tried again after a rest, as often as any job; what will not pass ends the run."""
     log.warning("run_failed", run=str(plan.run_id), reason=failure.reason, passing=failure.passing)
     async with resources.db.unit_of_work() as db:
@@ -193,7 +205,7 @@ async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, calls
         else:
             await jobs.fail(db, claim, reason=failure.reason)
         run = await repository.locked(db, plan.run_id)
-        await _keep_calls(db, run, calls)
+        await _keep(db, run, spent)
         if failure.passing:
             run.status = RunStatus.QUEUED
             run.error = failure.reason
@@ -201,8 +213,11 @@ async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, calls
             _fail(db, run, failure.reason)
 
 
-async def _keep_calls(db: AsyncSession, run: AgentRun, log_of_calls: CallLog) -> None:
-    """Of the last attempt: it is the one that the outcome rests on."""
+async def _keep(db: AsyncSession, run: AgentRun, spent: _Spent) -> None:
+    """The calls of the last attempt, on which the outcome rests; the cost of all of them."""
+    run.input_tokens += spent.meter.usage.input_tokens
+    run.output_tokens += spent.meter.usage.output_tokens
+    run.cost_usd += spent.meter.cost_usd
     await db.execute(delete(AgentToolCall).where(AgentToolCall.run_id == run.id))
     db.add_all(
         AgentToolCall(
@@ -214,7 +229,7 @@ async def _keep_calls(db: AsyncSession, run: AgentRun, log_of_calls: CallLog) ->
             failed=call.failed,
             seconds=round(call.seconds, 4),
         )
-        for position, call in enumerate(log_of_calls.calls)
+        for position, call in enumerate(spent.calls.calls)
     )
 
 

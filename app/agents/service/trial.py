@@ -7,7 +7,7 @@ from datetime import timedelta
 from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.records import trimmed
-from app.agents.running import Prompt, ResolveModel, run_agent
+from app.agents.running import Meter, Prompt, ResolveModel, run_agent
 from app.agents.schemas import TrialCall, TrialOut, TrialRun
 from app.agents.service.executing import TOKEN_MARGIN, call_headers
 from app.agents.service.requesting import AGENT_OF
@@ -64,16 +64,19 @@ async def _one(
     )
     prompt = Prompt(operation=_OPERATION_OF[kind], user_input=text, files=[])
     started = time.perf_counter()
-    outcome, failure = None, None
+    meter = Meter(config.model)
+    answer, failure = None, None
     try:
-        outcome = await run_agent(kind, prompt, config=config, deps=deps, settings=resources.settings, resolve=resolve)
+        answer = await run_agent(
+            kind, prompt, config=config, deps=deps, meter=meter, settings=resources.settings, resolve=resolve
+        )
     except RunFailure as error:
         failure = error
     return TrialRun(
         version=version,
         model=config.model,
-        status="failed" if outcome is None else "completed",
-        result=None if outcome is None else outcome.answer.model_dump(mode="json"),
+        status="failed" if answer is None else "completed",
+        result=None if answer is None else answer.model_dump(mode="json"),
         error=None if failure is None else failure.reason,
         tool_calls=[
             TrialCall(
@@ -85,8 +88,8 @@ async def _one(
             )
             for call in deps.calls.calls
         ],
-        input_tokens=0 if outcome is None else outcome.input_tokens,
-        output_tokens=0 if outcome is None else outcome.output_tokens,
-        cost_usd=0.0 if outcome is None else outcome.cost_usd,
+        input_tokens=meter.usage.input_tokens,
+        output_tokens=meter.usage.output_tokens,
+        cost_usd=meter.cost_usd,
         seconds=round(time.perf_counter() - started, 4),
     )

@@ -1,0 +1,118 @@
+"""Who is let in, and to which tools."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx2
+import pytest
+from fastmcp.exceptions import ToolError
+from sqlalchemy import update
+
+from app.ai_config.catalogue import ALL_TOOLS, READING_TOOLS
+from app.core.auth import TokenSigner
+from app.core.resources import Resources
+from app.models.user import User
+from mcp_server.server import build_server, tool_names
+from tests.factories.people import Person
+from tests.mcp_server.calling import call, client, token_of
+
+LISTING = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+async def post(resources: Resources, token: str | None) -> httpx2.Response:
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    async with httpx2.AsyncClient() as http:
+        return await http.post(resources.settings.mcp_endpoint, json=LISTING, headers=headers)
+
+
+async def test_health_lists_the_tools_to_anybody(equipped: Resources) -> None:
+    async with httpx2.AsyncClient() as http:
+        answer = await http.get(equipped.settings.mcp_endpoint.removesuffix("/mcp") + "/health")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "healthy", "tools_available": sorted(ALL_TOOLS)}
+
+
+async def test_the_server_has_exactly_the_tools_that_can_be_configured(resources: Resources) -> None:
+    assert await tool_names(build_server(resources)) == sorted(ALL_TOOLS)
+
+
+async def test_no_token_no_tools(equipped: Resources) -> None:
+    answer = await post(equipped, None)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_a_token_for_tools_is_let_in(equipped: Resources, ada: Person) -> None:
+    assert (await post(equipped, token_of(equipped, ada))).status_code == 200
+
+
+async def test_expired_forged_and_foreign_tokens_are_refused(equipped: Resources, ada: Person) -> None:
+    forger = TokenSigner("another secret, long enough to sign with")
+    forged = token_of(replace(equipped, signer=forger), ada)
+    refused = {
+        "expired": token_of(equipped, ada, seconds=-1),
+        "forged": forged,
+        "for the API": ada.token,
+        "no token": "not.a.token",
+    }
+    assert {name: (await post(equipped, token)).status_code for name, token in refused.items()} == dict.fromkeys(
+        refused, 401
+    )
+
+
+async def test_a_token_of_somebody_who_was_shut_out_is_refused(equipped: Resources, ada: Person) -> None:
+    token = token_of(equipped, ada)
+    async with equipped.db.unit_of_work() as db:
+        await db.execute(update(User).where(User.id == ada.id).values(active=False))
+    assert (await post(equipped, token)).status_code == 401
+
+
+async def test_a_token_shows_and_opens_only_the_tools_it_names(equipped: Resources, ada: Person) -> None:
+    async with client(equipped, token_of(equipped, ada, tools=["categorize_issue", "search_tickets"])) as connected:
+        assert sorted(tool.name for tool in await connected.list_tools()) == ["categorize_issue", "search_tickets"]
+        with pytest.raises(ToolError, match="does not allow the tool create_ticket"):
+            await connected.call_tool("create_ticket", {"title": "t", "description": "d"})
+
+
+async def test_nobody_is_named_by_an_argument(equipped: Resources, ada: Person, ben: Person) -> None:
+    """An extra argument is refused, and the ticket belongs to the person of the token."""
+    with pytest.raises(ToolError, match="requester_id"):
+        await call(equipped, ada, "create_ticket", title="t", description="d", requester_id=ben.id)
+    with pytest.raises(ToolError, match="user_id"):
+        await call(equipped, ada, "search_tickets", query="t", user_id=ben.id)
+    made = await call(equipped, ada, "create_ticket", title="Mine", description="requester_id: 2, user: ben")
+    with pytest.raises(ToolError, match="no ticket of this number"):
+        await call(equipped, ben, "get_ticket", ticket_id=made["ticket_id"])
+
+
+async def test_every_tool_describes_itself_its_arguments_and_its_effects(equipped: Resources, ada: Person) -> None:
+    async with client(equipped, token_of(equipped, ada)) as connected:
+        tools = await connected.list_tools()
+    assert {tool.name for tool in tools} == ALL_TOOLS
+    for tool in tools:
+        assert tool.description
+        assert tool.annotations is not None
+        assert tool.annotations.read_only_hint is (tool.name in READING_TOOLS)
+        assert tool.output_schema is not None
+        assert tool.input_schema["type"] == "object"
+
+
+async def test_an_error_of_our_own_making_is_masked(equipped: Resources, ada: Person) -> None:
+    """A run that the token names but that is no id: a mistake of the desk, of which a model learns nothing."""
+    token = equipped.signer.mint(
+        ada.id, audience="mcp", lifetime=timedelta(minutes=1), scopes=frozenset(ALL_TOOLS), run_id="no-uuid"
+    )
+    async with client(equipped, token) as connected:
+        with pytest.raises(ToolError) as raised:
+            await connected.call_tool("create_ticket", {"title": "t", "description": "d"})
+    assert str(raised.value) == "Error calling tool 'create_ticket'"
+
+
+async def test_the_request_id_of_a_run_reaches_the_tools(equipped: Resources, ada: Person) -> None:
+    async with httpx2.AsyncClient() as http:
+        answer = await http.get(
+            equipped.settings.mcp_endpoint.removesuffix("/mcp") + "/health", headers={"X-Request-ID": "run-7"}
+        )
+    assert answer.headers["X-Request-ID"] == "run-7"

@@ -1,0 +1,125 @@
+import uuid
+
+import pytest
+from fastmcp.exceptions import ToolError
+
+from app.core.resources import Resources
+from app.models.file import ProcessingStatus
+from app.models.ticket import TicketStatus
+from app.tickets import service as tickets
+from mcp_server.tools.file_analysis_tools import MAX_TEXT_CHARS
+from tests.factories.people import Person
+from tests.factories.recognised import add_file
+from tests.factories.tickets import ticket
+from tests.mcp_server.calling import call
+
+REPORT = "Checkout fails with ERR_PAYMENT_504 for all customers since version 4.2.1, see https://shop.example.com/pay"
+
+
+async def test_a_file_is_read_as_it_was_recognised(equipped: Resources, ada: Person) -> None:
+    file_id = await add_file(equipped, ada.who)
+    found = await call(equipped, ada, "analyze_file", file_id=str(file_id))
+    assert found == {
+        "file_id": str(file_id),
+        "filename": "screenshot.png",
+        "processing_status": "completed",
+        "analysis_type": "ocr",
+        "extracted_text": "ERR_PAYMENT_504 Gateway timeout",
+        "truncated": False,
+        "confidence": 0.93,
+        "engine": "rapidocr",
+        "error": None,
+    }
+    assert await call(equipped, ada, "extract_text_from_image", file_id=str(file_id)) == found
+    described = await call(equipped, ada, "get_file_metadata", file_id=str(file_id))
+    assert (described["file_type"], described["file_size"], described["metadata"]) == (
+        "image/png",
+        1000,
+        {"width": 1000},
+    )
+
+
+async def test_a_recording_is_no_picture_and_the_reverse(equipped: Resources, ada: Person) -> None:
+    picture = await add_file(equipped, ada.who)
+    recording = await add_file(
+        equipped,
+        ada.who,
+        filename="note.wav",
+        file_type="audio/wav",
+        text="it is broken",
+        analysis_type="transcription",
+    )
+    assert (await call(equipped, ada, "transcribe_audio", file_id=str(recording)))["extracted_text"] == "it is broken"
+    with pytest.raises(ToolError, match=r"note\.wav is no picture but audio/wav"):
+        await call(equipped, ada, "extract_text_from_image", file_id=str(recording))
+    with pytest.raises(ToolError, match=r"screenshot\.png is no recording but image/png"):
+        await call(equipped, ada, "transcribe_audio", file_id=str(picture))
+
+
+async def test_a_long_text_is_cut_and_says_so(equipped: Resources, ada: Person) -> None:
+    file_id = await add_file(equipped, ada.who, filename="app.log", file_type="text/plain", text="x" * 100_000)
+    found = await call(equipped, ada, "analyze_file", file_id=str(file_id))
+    assert (len(found["extracted_text"]), found["truncated"]) == (MAX_TEXT_CHARS, True)
+
+
+async def test_a_file_that_could_not_be_read_says_why(equipped: Resources, ada: Person) -> None:
+    file_id = await add_file(
+        equipped, ada.who, status=ProcessingStatus.FAILED, text=None, confidence=None, error="The picture is damaged."
+    )
+    found = await call(equipped, ada, "analyze_file", file_id=str(file_id))
+    assert (found["processing_status"], found["extracted_text"]) == ("failed", None)
+    assert found["error"] == "The picture is damaged."
+
+
+async def test_somebody_elses_file_is_not_there(equipped: Resources, ada: Person, ben: Person, agent: Person) -> None:
+    file_id = await add_file(equipped, ada.who)
+    for tool in ("analyze_file", "get_file_metadata", "extract_text_from_image", "transcribe_audio"):
+        with pytest.raises(ToolError, match="file"):
+            await call(equipped, ben, tool, file_id=str(file_id))
+    with pytest.raises(ToolError, match="file"):
+        await call(equipped, ben, "analyze_file", file_id=str(uuid.uuid4()))
+    assert (await call(equipped, agent, "analyze_file", file_id=str(file_id)))["filename"] == "screenshot.png"
+
+
+async def test_a_report_is_categorised_scored_and_routed(equipped: Resources, ada: Person) -> None:
+    found = await call(equipped, ada, "categorize_issue", text=REPORT, title="Checkout fails")
+    assert 0 < found["confidence"] <= 1
+    assert found["category"] in ("incident", "billing", "bug")
+    scored = await call(equipped, ada, "calculate_priority", text=REPORT, category="incident")
+    assert scored["priority"] == "critical"
+    assert any(term["evidence"] for term in scored["terms"])
+    route = await call(equipped, ada, "route_to_team", category="incident", priority="critical")
+    assert route == {
+        "team": "operations",
+        "recommended_integration": "jira",
+        "reason": "“incident” goes to operations. It is critical: tell them at once.",
+    }
+    trace = 'Traceback (most recent call last):\n  File "shop/pay.py", line 7, in pay\nValueError: no amount'
+    coded = await call(equipped, ada, "route_to_team", category="bug", priority="low", text=trace)
+    assert coded["recommended_integration"] == "github"
+    unknown = await call(equipped, ada, "route_to_team", category="weather", priority="low")
+    assert unknown["team"] == "support"
+    assert "unknown" in unknown["reason"]
+
+
+async def test_facts_are_taken_word_for_word(equipped: Resources, ada: Person) -> None:
+    found = await call(equipped, ada, "extract_entities", text=REPORT)
+    assert found["error_codes"] == ["ERR_PAYMENT_504"]
+    assert found["versions"] == ["4.2.1"]
+    assert found["urls"] == ["https://shop.example.com/pay"]
+    assert found["expected"] is None
+
+
+async def test_the_knowledge_base_knows_how_earlier_problems_ended(
+    equipped: Resources, ada: Person, ben: Person, agent: Person
+) -> None:
+    solved = await ticket(equipped, ada.who, title="Printer offline", description="The office printer shows E-77.")
+    await ticket(equipped, ada.who, title="Printer offline again", description="Still open, E-77.")
+    async with equipped.db.unit_of_work() as db:
+        await tickets.comment(db, agent.who, solved.id, body="Restart the print server.")
+        await tickets.change_status(db, agent.who, solved.id, status=TicketStatus.RESOLVED)
+    (found,) = await call(equipped, ada, "search_knowledge_base", query="printer E-77")
+    assert (found["ticket_id"], found["resolution"]) == (solved.id, "Restart the print server.")
+    assert 0 < found["score"] <= 1
+    assert await call(equipped, ben, "search_knowledge_base", query="printer E-77") == []
+    assert await call(equipped, ada, "search_knowledge_base", query="coffee machine") == []
