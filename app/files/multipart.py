@@ -125,7 +125,7 @@ class MultipartReader:
         self._found.append(
             Part(
                 name=_text(options[b"name"]),
-                filename=None if filename is None else _text(filename),
+                filename=None if filename is None else _filename(filename),
                 content_type=self._headers.get("content-type"),
             )
         )
@@ -135,6 +135,11 @@ class MultipartReader:
 
     def _on_end(self) -> None:
         self._complete = True
+
+
+def _filename(content: bytes) -> str:
+    """With the three characters that browsers escape in it (WHATWG HTML, multipart/form-data encoding)."""
+    return _text(content).replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
 
 
 def _text(content: bytes) -> str:

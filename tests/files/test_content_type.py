@@ -88,6 +88,14 @@ def test_random_bytes_have_no_type_and_are_not_an_executable() -> None:
     assert found.group in ("binary", "archive")  # random bytes now and then look like a disk image
 
 
+def test_short_binaries_and_odd_texts_are_told_apart_by_their_characters() -> None:
+    assert typed("größer\n".encode("utf-16-be"), filename="a").group in ("text", "binary")
+    assert typed(b"\xef\xbb\xbfwith a mark").group == "text"
+    assert typed(b"\xff\xfeh\0i\0").group == "text"
+    assert typed(b"wOFF\0\1\0\0" + bytes(range(256)) * 4).group == "binary"
+    assert typed(bytes(range(1, 9)) * 3).group == "binary"
+
+
 def test_an_empty_file_has_no_type() -> None:
     with pytest.raises(EmptyContent):
         typed(b"", filename="a.txt")

@@ -52,7 +52,9 @@ async def test_the_text_before_it_was_read_is_null(api: httpx2.AsyncClient, uplo
     assert (body["text"], body["segments"], body["processing_status"]) == (None, [], "pending")
 
 
-@pytest.mark.parametrize("path", ["", "/status", "/content", "/text"])
+PATHS = ["", "/status", "/content", "/text"]
+
+
 async def test_a_file_is_seen_by_its_sender_the_staff_and_whoever_sees_its_ticket(
     api: httpx2.AsyncClient,
     upload: Upload,
@@ -60,31 +62,29 @@ async def test_a_file_is_seen_by_its_sender_the_staff_and_whoever_sees_its_ticke
     sender: Person,
     agent: Person,
     stranger: Person,
-    path: str,
 ) -> None:
-    ticket = await tickets.ticket(resources, sender.who)
-    from_agent = await sent(upload, by=agent, ticket_id=ticket.id)
-    loose = await sent(upload)
-    for person, file_id, status in (
-        (sender, from_agent, 200),
-        (agent, from_agent, 200),
-        (stranger, from_agent, 404),
-        (sender, loose, 200),
-        (agent, loose, 200),
-        (stranger, loose, 404),
-    ):
-        answer = await api.get(f"/api/v1/files/{file_id}{path}", headers=person.headers)
-        assert answer.status_code == status
-        if status == 404:
-            assert answer.json()["code"] == "file_not_found"
+    for path in PATHS:
+        ticket = await tickets.ticket(resources, sender.who)
+        from_agent = await sent(upload, by=agent, ticket_id=ticket.id)
+        loose = await sent(upload)
+        for person, file_id, status in (
+            (sender, from_agent, 200),
+            (agent, from_agent, 200),
+            (stranger, from_agent, 404),
+            (sender, loose, 200),
+            (agent, loose, 200),
+            (stranger, loose, 404),
+        ):
+            answer = await api.get(f"/api/v1/files/{file_id}{path}", headers=person.headers)
+            assert answer.status_code == status
+            if status == 404:
+                assert answer.json()["code"] == "file_not_found"
 
 
-@pytest.mark.parametrize("path", ["", "/status", "/content", "/text"])
-async def test_a_file_nobody_has_is_404_and_an_id_that_is_none_422(
-    api: httpx2.AsyncClient, sender: Person, path: str
-) -> None:
-    assert (await api.get(f"/api/v1/files/{uuid.uuid4()}{path}", headers=sender.headers)).status_code == 404
-    assert (await api.get(f"/api/v1/files/12{path}", headers=sender.headers)).status_code == 422
+async def test_a_file_nobody_has_is_404_and_an_id_that_is_none_422(api: httpx2.AsyncClient, sender: Person) -> None:
+    for path in PATHS:
+        assert (await api.get(f"/api/v1/files/{uuid.uuid4()}{path}", headers=sender.headers)).status_code == 404
+        assert (await api.get(f"/api/v1/files/12{path}", headers=sender.headers)).status_code == 422
 
 
 async def test_the_bytes_come_as_a_harmless_attachment(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
@@ -100,27 +100,25 @@ async def test_the_bytes_come_as_a_harmless_attachment(api: httpx2.AsyncClient, 
     assert answer.headers["ETag"] == f'"{hashlib.sha256(page).hexdigest()}"'
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "content", "given"),
-    [
-        ("bytes=0-3", 206, TEXT[:4], f"bytes 0-3/{len(TEXT)}"),
-        ("bytes=10-", 206, TEXT[10:], f"bytes 10-{len(TEXT) - 1}/{len(TEXT)}"),
-        ("bytes=-5", 206, TEXT[-5:], f"bytes {len(TEXT) - 5}-{len(TEXT) - 1}/{len(TEXT)}"),
-        ("bytes=-500", 206, TEXT, f"bytes 0-{len(TEXT) - 1}/{len(TEXT)}"),
-        ("bytes=5-5000", 206, TEXT[5:], f"bytes 5-{len(TEXT) - 1}/{len(TEXT)}"),
-        ("bytes=5-3", 200, TEXT, None),
-        ("bytes=-", 200, TEXT, None),
-        ("bytes=0-1,4-5", 200, TEXT, None),
-        ("lines=1-2", 200, TEXT, None),
-    ],
-)
-async def test_a_range_of_bytes_is_given(
-    api: httpx2.AsyncClient, upload: Upload, sender: Person, asked: str, status: int, content: bytes, given: str | None
-) -> None:
-    file_id = await sent(upload)
-    answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers | {"Range": asked})
-    assert (answer.status_code, answer.content) == (status, content)
-    assert answer.headers.get("Content-Range") == given
+RANGES = [
+    ("bytes=0-3", 206, TEXT[:4], f"bytes 0-3/{len(TEXT)}"),
+    ("bytes=10-", 206, TEXT[10:], f"bytes 10-{len(TEXT) - 1}/{len(TEXT)}"),
+    ("bytes=-5", 206, TEXT[-5:], f"bytes {len(TEXT) - 5}-{len(TEXT) - 1}/{len(TEXT)}"),
+    ("bytes=-500", 206, TEXT, f"bytes 0-{len(TEXT) - 1}/{len(TEXT)}"),
+    ("bytes=5-5000", 206, TEXT[5:], f"bytes 5-{len(TEXT) - 1}/{len(TEXT)}"),
+    ("bytes=5-3", 200, TEXT, None),
+    ("bytes=-", 200, TEXT, None),
+    ("bytes=0-1,4-5", 200, TEXT, None),
+    ("lines=1-2", 200, TEXT, None),
+]
+
+
+async def test_a_range_of_bytes_is_given(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
+    for asked, status, content, given in RANGES:
+        file_id = await sent(upload)
+        answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers | {"Range": asked})
+        assert (answer.status_code, answer.content) == (status, content)
+        assert answer.headers.get("Content-Range") == given
 
 
 async def test_a_range_of_an_older_content_is_not_given_in_part(
@@ -131,14 +129,15 @@ async def test_a_range_of_an_older_content_is_not_given_in_part(
     assert (await api.get(f"/api/v1/files/{file_id}/content", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("asked", ["bytes=5000-", "bytes=-0"])
-async def test_a_range_outside_the_file_is_416(
-    api: httpx2.AsyncClient, upload: Upload, sender: Person, asked: str
-) -> None:
-    file_id = await sent(upload)
-    answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers | {"Range": asked})
-    assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
-    assert answer.headers["Content-Range"] == f"bytes */{len(TEXT)}"
+OUTSIDE = ["bytes=5000-", "bytes=-0"]
+
+
+async def test_a_range_outside_the_file_is_416(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
+    for asked in OUTSIDE:
+        file_id = await sent(upload)
+        answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers | {"Range": asked})
+        assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
+        assert answer.headers["Content-Range"] == f"bytes */{len(TEXT)}"
 
 
 async def test_the_bytes_of_a_quarantined_file_are_refused(
@@ -194,12 +193,20 @@ async def test_files_are_filtered(
         assert [file["id"] for file in answer.json()] == found, query
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["ticket_id=x", f"ticket_id={10**30}", "processing_status=odd", "sha256=xyz", "cursor=odd", "limit=0", "owner=me"],
-)
-async def test_a_query_that_is_not_valid_is_422(api: httpx2.AsyncClient, sender: Person, query: str) -> None:
-    assert (await api.get(f"/api/v1/files?{query}", headers=sender.headers)).status_code == 422
+INVALID_QUERIES = [
+    "ticket_id=x",
+    f"ticket_id={10**30}",
+    "processing_status=odd",
+    "sha256=xyz",
+    "cursor=odd",
+    "limit=0",
+    "owner=me",
+]
+
+
+async def test_a_query_that_is_not_valid_is_422(api: httpx2.AsyncClient, sender: Person) -> None:
+    for query in INVALID_QUERIES:
+        assert (await api.get(f"/api/v1/files?{query}", headers=sender.headers)).status_code == 422
 
 
 async def test_files_are_attached_to_a_ticket(

@@ -69,6 +69,17 @@ async def test_a_picture_is_read_in_the_child_with_progress_on_the_way(
     assert steps[-1][:2] == ("ocr", 1.0)
 
 
+async def test_engines_are_loaded_before_the_first_file(tmp_path: Path) -> None:
+    seen = tmp_path / "requests"
+    running = scripted(tmp_path, f"open({str(seen)!r}, 'a').write(line)")
+    running.warm_up(RecognitionSettings())
+    deadline = time.monotonic() + 10
+    while not seen.exists() and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    assert "warm_up" in await asyncio.to_thread(seen.read_text)
+    running.close()
+
+
 async def test_failures_keep_their_kind_and_reason(process: RecognitionProcess, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(samples.png("x")[:60])
@@ -165,6 +176,15 @@ def test_the_child_answers_each_request_with_a_line(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert lines[0]["progress"][0] == "validation"
     assert lines[-1]["done"]["text"] == "hello"
+
+
+def test_the_child_loads_its_engines_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "_exit", lambda _code: None)
+    out = io.StringIO()
+    line = json.dumps({"warm_up": {"threads": 1}}) + "\n"
+    threading.Thread(target=child.serve, args=(io.StringIO(line), out), daemon=True).start()
+    child.warm_up(RecognitionSettings())
+    assert out.getvalue() == ""
 
 
 def test_an_error_nobody_foresaw_is_the_files_failure(tmp_path: Path) -> None:
