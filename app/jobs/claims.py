@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
 from app.core.db import Database
+from app.core.metrics import JOB_SECONDS
 from app.core.resources import Resources
 from app.core.telemetry import get_logger
 from app.jobs import service
@@ -101,6 +102,7 @@ async def hold(resources: Resources, job_id: uuid.UUID) -> AsyncIterator[Claim |
         raise
     if not held.settled:
         await _give_back(resources, held, "ended without an outcome")
+    await JOB_SECONDS.observe(resources.redis, time.monotonic() - started, held.kind)
 
 
 async def _beat(database: Database, held: Claim, lease: float, deadline: asyncio.Timeout) -> None:
@@ -115,10 +117,12 @@ async def _beat(database: Database, held: Claim, lease: float, deadline: asyncio
             # The deadline stands: without a renewal in time the block ends by itself.
             log.warning("lease_not_renewed", job=str(held.job_id), error=type(error).__name__)
             continue
-        if renewed is None:
+        if deadline.expired():
             return
-        if not deadline.expired():
-            deadline.reschedule(sent + lease if renewed else sent)
+        if renewed is None:
+            deadline.reschedule(None)
+            return
+        deadline.reschedule(sent + lease if renewed else sent)
 
 
 async def _renew(db: AsyncSession, held: Claim, lease: float) -> bool | None:
