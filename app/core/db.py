@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from asyncpg import InterfaceError, PostgresError
 from fastapi import Depends, Request
 from sqlalchemy import event, text
 from sqlalchemy.engine import Dialect, make_url
@@ -31,10 +30,10 @@ class DatabaseUnreachable(ConnectionError):
 
 
 def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    # While it connects, asyncpg's errors and the socket's come through as they are, in a dozen classes.
+    # While it connects, the driver's errors and the socket's come through as they are, in a dozen classes.
     try:
         return dialect.connect(*arguments, **options)
-    except (OSError, PostgresError, InterfaceError) as error:
+    except (OSError, dialect.loaded_dbapi.Error) as error:
         raise DatabaseUnreachable(type(error).__name__) from error
 
 

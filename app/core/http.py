@@ -36,16 +36,22 @@ PROBLEM_JSON = "application/problem+json"
 
 def problem_response(problem: Problem) -> Response:
     return _response(
-        problem.status, problem.title, problem.detail, problem.code, headers=problem.headers, **problem.members
+        problem.status, problem.title, problem.detail, problem.code, headers=problem.headers, members=problem.members
     )
 
 
 def _response(
-    status: int, title: str, detail: str, code: str, *, headers: Mapping[str, str] | None, **members: Any
+    status: int,
+    title: str,
+    detail: str,
+    code: str,
+    *,
+    headers: Mapping[str, str] | None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
     body = ProblemOut.model_validate(
         {
-            **members,
+            **(members or {}),
             "type": f"urn:evidesk:problem:{code}",
             "title": title,
             "status": status,
@@ -108,29 +114,22 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(methods))
 
 
-async def _on_database(_request: Request, error: Exception) -> Response:
-    """A database that is away or overloaded is no defect of ours: 503, to be tried again. Anything else is a 500."""
-    if isinstance(error, DBAPIError) and not (
-        error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    ):
-        raise error
+def database_away(error: Exception) -> Unavailable | None:
+    """503 for a database that is away or overloaded, which is no defect of ours; None for any other error."""
+    gone = isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    if not gone:
+        return None
     log.warning("database_unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
-    return problem_response(Unavailable(headers={"Retry-After": "2"}))
+    return Unavailable(headers={"Retry-After": "2"})
 
 
-_AWAY: tuple[type[Exception], ...] = (
-    DBAPIError,
-    PoolTimeoutError,
-    DatabaseUnreachable,
-)
+_AWAY = (DatabaseUnreachable, PoolTimeoutError, OperationalError, InterfaceError)
 
 
 def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(StarletteHTTPException, _on_http)
-    for kind in _AWAY:
-        app.add_exception_handler(kind, _on_database)
 
 
 class StrictRequest(Request):

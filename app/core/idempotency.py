@@ -2,20 +2,21 @@
 
 The answer is written in the same transaction as the effect, so there is no moment at which a crash leaves one without
 the other. Two concurrent requests with one key meet at the primary key: the second waits for the first to commit, its
-own work is rolled back, and it is given the first one's answer. Refusals are not stored: they had no effect.
+own work is rolled back, and it is given the first one's answer. Refusals are not stored: they had no effect. All this
+holds for the effects of `WriteSession`; of a route that opens its own units of work only the answer is kept.
 """
 
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from sqlalchemy import DateTime, LargeBinary, Text, column, delete, select, table
 from sqlalchemy.dialects.postgresql import insert
@@ -31,6 +32,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEEP = timedelta(hours=24)
 _MAX_KEY = 255
+_BOUNDARY = re.compile(r"^multipart/.*;\s*boundary=\"?([^\";]+)", re.IGNORECASE)
 _KEPT_HEADERS = ("content-type", "location", "etag", "link")
 
 # The table itself is models.outbox.IdempotencyRecord; core knows no models, so it is named here by its columns.
@@ -92,7 +94,10 @@ class AnswerBox:
         return self._fernet.encrypt(len(head).to_bytes(4, "big") + head + answer.body)
 
     def open(self, sealed: bytes) -> Answer:
-        plain = self._fernet.decrypt(sealed)
+        try:
+            plain = self._fernet.decrypt(sealed)
+        except InvalidToken as error:
+            raise IdempotencyConflict("The stored answer was sealed with a secret that is no longer known.") from error
         end = 4 + int.from_bytes(plain[:4], "big")
         status, headers = json.loads(plain[4:end])
         return Answer(status, headers, plain[end:])
@@ -109,7 +114,9 @@ def key_of(request: Request) -> str | None:
 def fingerprint(request: Request, content: bytes) -> bytes:
     """32 bytes that two requests share only when they ask for the same thing."""
     digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-    digest.update(content)
+    # A form is sent again with another boundary, though it says the same.
+    form = _BOUNDARY.search(request.headers.get("content-type", ""))
+    digest.update(content.replace(form[1].encode("latin-1"), b"") if form else content)
     return digest.digest()
 
 
@@ -152,7 +159,8 @@ class IdempotentRoute(APIRoute):
                     if stored := await _find(db, box, owner, key, mark):
                         return stored.response()
             response = await handle(request)
-            if response.status_code >= 400 or isinstance(response, StreamingResponse):
+            if response.status_code >= 400 or not hasattr(response, "body"):
+                # A refusal had no effect; a stream's bytes are gone once sent.
                 return response
             if streams:
                 mark = fingerprint(request, request.state.content_digest)

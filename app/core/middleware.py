@@ -15,10 +15,11 @@ from fastapi.routing import iter_route_contexts
 from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import BadRequest, Problem, TooLarge
-from app.core.http import problem_response
+from app.core.http import database_away, problem_response
 from app.core.metrics import REQUEST_SECONDS
 from app.core.telemetry import CORRELATION_HEADER, continued, get_logger, new_correlation_id, span
 
@@ -69,10 +70,12 @@ class RoadMiddleware:
                 status = status or _GONE
             except Exception as error:
                 # The edge of the process: the person gets an id to quote, the log gets the trace.
-                log.exception("unhandled", error=type(error).__name__)
+                problem = database_away(error)
+                if problem is None:
+                    log.exception("unhandled", error=type(error).__name__)
                 if status:
                     raise
-                await problem_response(Problem())(scope, receive, send_marked)
+                await problem_response(problem or Problem())(scope, receive, send_marked)
             finally:
                 route = self._route(scope)
                 current.update_name(f"{method} {route}")
@@ -165,11 +168,9 @@ class BodyLimitMiddleware:
         if scope["type"] != "http" or scope["path"].startswith(self.exempt):
             await self.app(scope, receive, send)
             return
-        # What is left of the body is not read, so the connection cannot serve another request.
-        refusal = problem_response(TooLarge(headers={"Connection": "close"}))
         declared = Headers(scope=scope).get("content-length", "")
         if _is_over(declared, self.max_bytes):
-            await refusal(scope, receive, send)
+            await _too_large()(scope, receive, send)
             return
         seen = 0
         started = False
@@ -192,10 +193,15 @@ class BodyLimitMiddleware:
         try:
             await self.app(scope, receive_counted, send_within_limit)
         except TooLarge:
-            if seen <= self.max_bytes:
+            if started or seen <= self.max_bytes:
                 raise
         if seen > self.max_bytes and not started:
-            await refusal(scope, receive, send)
+            await _too_large()(scope, receive, send)
+
+
+def _too_large() -> Response:
+    # What is left of the body is not read, so the connection cannot serve another request.
+    return problem_response(TooLarge(headers={"Connection": "close"}))
 
 
 def _is_over(declared: str, limit: int) -> bool:

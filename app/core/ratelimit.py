@@ -6,6 +6,7 @@ limit at once and spends that by itself: most requests cost no round trip. While
 alone: a limit that is too generous beats a desk that is closed.
 """
 
+import asyncio
 import ipaddress
 import math
 import time
@@ -13,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -27,7 +29,7 @@ from app.core.settings import RateLimitSettings
 _TAKE = """
 local current = tonumber(redis.call('GET', KEYS[1]) or '0')
 local previous = tonumber(redis.call('GET', KEYS[2]) or '0')
-local free = math.floor(tonumber(ARGV[1]) - current - previous * tonumber(ARGV[2]))
+local free = math.floor(tonumber(ARGV[1]) - current - previous * tonumber(ARGV[2]) + 0.001)
 local taken = math.max(0, math.min(free, tonumber(ARGV[3])))
 if taken > 0 then
   redis.call('INCRBY', KEYS[1], taken)
@@ -66,11 +68,13 @@ class Allowance:
 
 @dataclass(slots=True)
 class _Lease:
-    """What this process holds of a subject's window: requests it may still pass, and what was left beyond them."""
+    """What this process knows of a subject's window: requests it may still pass, what was left beyond them, and,
+    once refused, until when it need not ask again."""
 
     window: int
-    held: int
-    beyond: int
+    held: int = 0
+    beyond: int = 0
+    closed_until: float = 0.0
 
 
 class RateLimiter:
@@ -78,38 +82,58 @@ class RateLimiter:
         self._redis = redis
         self._script = redis.register_script(_TAKE)
         self._leases: OrderedDict[str, _Lease] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._local: OrderedDict[str, int] = OrderedDict()
         self._away_until = 0.0
 
     async def take(self, subject: str, *, limit: int, window_seconds: int) -> Allowance:
         """Count one request of `subject` and say what is left; a negative `remaining` means it is over the limit."""
-        at = time.time()
-        window = int(at // window_seconds)
-        reset = math.ceil((window + 1) * window_seconds - at)
-        lease = self._leases.get(subject)
-        if lease is not None and lease.window == window and lease.held > 0:
-            lease.held -= 1
-            return Allowance(limit, window_seconds, lease.held + lease.beyond, reset)
-        weight = 1 - (at / window_seconds - window)
-        share = max(1, limit // _SHARE)
-        taken, current, previous = await self._reserve(_keys(subject, window), limit, weight, share, window_seconds)
-        if taken < 1:
-            wait = _wait(limit, current, previous, weight) * window_seconds
-            return Allowance(limit, window_seconds, -1, max(1, math.ceil(wait)))
-        lease = self._lease(subject, window)
-        lease.held += taken - 1
-        lease.beyond = max(0, math.floor(limit - current - previous * weight) - taken)
-        return Allowance(limit, window_seconds, lease.held + lease.beyond, reset)
+        known = self._from_lease(subject, limit, window_seconds)
+        if known is not None:
+            return known
+        lock = self._locks.setdefault(subject, asyncio.Lock())
+        # One asks for all that came at once; the others find its lease.
+        async with lock:
+            known = self._from_lease(subject, limit, window_seconds)
+            return known or await self._from_count(subject, limit, window_seconds)
 
     async def give_back(self, subject: str, *, window_seconds: int) -> None:
         """Uncount one request of this window."""
-        window = int(time.time() // window_seconds)
-        self._lease(subject, window).held += 1
+        lease = self._lease(subject, int(time.time() // window_seconds))
+        lease.held += 1
+        lease.closed_until = 0.0
+
+    def _from_lease(self, subject: str, limit: int, window_seconds: int) -> Allowance | None:
+        at = time.time()
+        lease = self._leases.get(subject)
+        if lease is None:
+            return None
+        if at < lease.closed_until:
+            return Allowance(limit, window_seconds, -1, math.ceil(lease.closed_until - at))
+        if lease.window != int(at // window_seconds) or lease.held < 1:
+            return None
+        lease.held -= 1
+        return Allowance(limit, window_seconds, lease.held + lease.beyond, _until_end(at, window_seconds))
+
+    async def _from_count(self, subject: str, limit: int, window_seconds: int) -> Allowance:
+        at = time.time()
+        window = int(at // window_seconds)
+        weight = 1 - at % window_seconds / window_seconds
+        share = max(1, limit // _SHARE)
+        taken, current, previous = await self._reserve(_keys(subject, window), limit, weight, share, window_seconds)
+        lease = self._lease(subject, window)
+        if taken < 1:
+            wait = max(1, math.ceil(_wait(limit, current, previous, weight) * window_seconds))
+            lease.closed_until = at + wait
+            return Allowance(limit, window_seconds, -1, wait)
+        lease.held += taken - 1
+        lease.beyond = max(0, _free(limit, current, previous, weight) - taken)
+        return Allowance(limit, window_seconds, lease.held + lease.beyond, _until_end(at, window_seconds))
 
     def _lease(self, subject: str, window: int) -> _Lease:
         lease = self._leases.get(subject)
         if lease is None or lease.window != window:
-            lease = self._leases[subject] = _Lease(window, 0, 0)
+            lease = self._leases[subject] = _Lease(window)
             self._leases.move_to_end(subject)
             _bound(self._leases)
         return lease
@@ -127,7 +151,7 @@ class RateLimiter:
                 # Not tried again at once: every request would wait for the connection to fail.
                 self._away_until = time.monotonic() + _AWAY_SECONDS
         current, previous = self._local.get(keys[0], 0), self._local.get(keys[1], 0)
-        taken = max(0, min(math.floor(limit - current - previous * weight), share))
+        taken = max(0, min(_free(limit, current, previous, weight), share))
         self._local[keys[0]] = current + taken
         _bound(self._local)
         return taken, current, previous
@@ -141,6 +165,15 @@ def _keys(subject: str, window: int) -> list[str]:
 def _bound(entries: OrderedDict[str, Any]) -> None:
     while len(entries) > _SUBJECTS:
         entries.popitem(last=False)
+
+
+def _free(limit: int, current: int, previous: int, weight: float) -> int:
+    # As in the script; the thousandth makes up for what binary fractions lose.
+    return math.floor(limit - current - previous * weight + 0.001)
+
+
+def _until_end(at: float, window_seconds: int) -> int:
+    return math.ceil(window_seconds - at % window_seconds)
 
 
 def _wait(limit: int, current: int, previous: int, weight: float) -> float:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from app.core.auth import Principal
 from app.core.errors import NotFound
 from app.core.pagination import BadCursor, Page, decode_cursor, encode_cursor
+from app.core.schemas import BIGINT_MAX
 
 Model = TypeVar("Model", bound=DeclarativeBase)
 
@@ -28,6 +29,8 @@ class Repository(Generic[Model]):
 
     async def get(self, key: Any, *, lock: bool = False) -> Model:
         """The row, or the room's `missing` error; `lock` holds it until the unit of work ends."""
+        if isinstance(key, int) and abs(key) > BIGINT_MAX:
+            raise self.missing
         query = self.visible().where(self._key() == key)
         if lock:
             query = query.with_for_update(of=self.model).execution_options(populate_existing=True)
@@ -45,7 +48,7 @@ class Repository(Generic[Model]):
         cursor: str | None,
         limit: int,
     ) -> Page[Model]:
-        """`limit` rows after `cursor`, by `sort` and then by id; the cursor is bound to column and direction."""
+        """`limit` rows after `cursor`, by `sort` (never null), then id. A cursor is bound to column and direction."""
         key = self._key()
         columns: list[ColumnElement[Any] | InstrumentedAttribute[Any]] = [key] if sort is None else [sort, key]
         order = f"{'-' if descending else ''}{sort.key if sort is not None else key.key}"

@@ -46,7 +46,7 @@ RowId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
 class In(BaseModel):
     """A request body: unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Out(BaseModel):
