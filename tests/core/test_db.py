@@ -1,0 +1,59 @@
+"""Units of work: all or nothing, and the drivers that addresses name."""
+
+import pytest
+from sqlalchemy import func, select
+
+from app.core.db import Database, DatabaseUnreachable, async_url
+from app.core.resources import NotConfigured, Resources, open_resources
+from app.core.settings import Settings
+from app.models.outbox import OutboxRow
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+asyncpg"])
+def test_any_postgres_address_is_taken(scheme: str) -> None:
+    assert async_url(f"{scheme}://me:p%40ss@host:5/db?x=1") == "postgresql+asyncpg://me:p%40ss@host:5/db?x=1"
+
+
+def row() -> OutboxRow:
+    return OutboxRow(aggregate="note:1", type="noted", payload={})
+
+
+async def count(resources: Resources) -> int:
+    async with resources.db.session() as db:
+        return (await db.execute(select(func.count()).select_from(OutboxRow))).scalar_one()
+
+
+async def add_and_fail(resources: Resources) -> None:
+    async with resources.db.unit_of_work() as db:
+        db.add(row())
+        await db.flush()
+        raise RuntimeError
+
+
+async def test_a_unit_of_work_is_committed_at_its_end_or_not_at_all(resources: Resources) -> None:
+    async with resources.db.unit_of_work() as db:
+        db.add(row())
+    with pytest.raises(RuntimeError):
+        await add_and_fail(resources)
+    assert await count(resources) == 1
+
+
+async def test_a_session_for_reading_leaves_nothing(resources: Resources) -> None:
+    async with resources.db.session() as db:
+        db.add(row())
+        await db.flush()
+    assert await count(resources) == 0
+
+
+async def test_ping_tells_whether_the_database_answers(resources: Resources) -> None:
+    await resources.db.ping()
+    away = Database("postgres://nobody@127.0.0.1:1/x")
+    with pytest.raises(DatabaseUnreachable):
+        await away.ping()
+    await away.dispose()
+
+
+async def test_a_process_without_addresses_says_which_to_set() -> None:
+    with pytest.raises(NotConfigured, match="DATABASE_URL"):
+        async with open_resources(Settings(_env_file=None, database_url=None, redis_url=None)):
+            pass
