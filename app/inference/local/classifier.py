@@ -123,11 +123,10 @@ class Classifier:
 
 def _surface(parts: list[str], words: list[Token]) -> str:
     """How the first occurrence of a term is written in the text; a glossed word keeps its own language."""
-    for start in range(len(words)):
-        window = words[start : start + len(parts)]
-        if [word.term for word in window] == parts:
-            return " ".join(dict.fromkeys(word.surface for word in window))
-    return " ".join(parts)
+    size = len(parts)
+    windows = (words[start : start + size] for start in range(len(words)))
+    first = next(window for window in windows if [word.term for word in window] == parts)
+    return " ".join(dict.fromkeys(word.surface for word in first))
 
 
 def _short(text: str) -> str:

@@ -121,6 +121,3 @@ class Vocabulary:
             row[positions] = (1 + np.log(frequency)) * self.idf[positions]
             row /= np.linalg.norm(row)
         return row
-
-    def position(self, term: str) -> int | None:
-        return self._index.get(term)
