@@ -73,11 +73,10 @@ async def test_engines_are_loaded_before_the_first_file(tmp_path: Path) -> None:
     seen = tmp_path / "requests"
     running = scripted(tmp_path, f"open({str(seen)!r}, 'a').write(line)")
     running.warm_up(RecognitionSettings())
-    deadline = time.monotonic() + 10
-    while not seen.exists() and time.monotonic() < deadline:
-        await asyncio.sleep(0.02)
-    assert "warm_up" in await asyncio.to_thread(seen.read_text)
-    running.close()
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(RecognitionFailed, match="longer than"):
+        await run(running, tmp_path / "a.txt", seconds=3)
+    assert seen.read_text().startswith('{"warm_up": ')
 
 
 async def test_failures_keep_their_kind_and_reason(process: RecognitionProcess, tmp_path: Path) -> None:
@@ -179,12 +178,16 @@ def test_the_child_answers_each_request_with_a_line(tmp_path: Path) -> None:
 
 
 def test_the_child_loads_its_engines_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
     monkeypatch.setattr(os, "_exit", lambda _code: None)
-    out = io.StringIO()
+    monkeypatch.setattr(child, "warm_up", lambda _settings: told.set())
     line = json.dumps({"warm_up": {"threads": 1}}) + "\n"
-    threading.Thread(target=child.serve, args=(io.StringIO(line), out), daemon=True).start()
+    threading.Thread(target=child.serve, args=(io.StringIO(line), io.StringIO()), daemon=True).start()
+    assert told.wait(10)
+
+
+def test_engines_that_are_warm_read_an_empty_picture() -> None:
     child.warm_up(RecognitionSettings())
-    assert out.getvalue() == ""
 
 
 def test_an_error_nobody_foresaw_is_the_files_failure(tmp_path: Path) -> None:
