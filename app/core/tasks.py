@@ -124,7 +124,7 @@ def task(
 
     def decorate(handler: Callable[Concatenate[Resources, P], Awaitable[None]]) -> Task[P]:
         def run(self: "CeleryTask[Any, Any]", *args: Id) -> None:
-            carrier: Mapping[str, str] = self.request.get(CARRIER_HEADER) or {}
+            carrier: Mapping[str, str] = (self.request.headers or {}).get(CARRIER_HEADER) or {}
             try:
                 _process.run(lambda resources: _carry_out(name, time_limit, carrier, handler(resources, *args)))  # type: ignore[call-arg, arg-type] # ids as `call` took them
             except retry_on as error:
@@ -167,6 +167,8 @@ class _WorkerProcess:
         self._runner: asyncio.Runner | None = None
         self._open = AsyncExitStack()
         self._resources: Resources | None = None
+        self.inherited: list[tuple[asyncio.Runner, AsyncExitStack, Resources | None]] = []
+        """A parent's loop, never to be collected here: its end would take the parent's wake-up pipe along."""
 
     def run(self, work: Callable[[Resources], Awaitable[None]]) -> None:
         runner, resources = self._ready()
@@ -183,6 +185,8 @@ class _WorkerProcess:
         if self._pid != os.getpid() or self._runner is None or self._resources is None:
             if self.settings is None:
                 raise NotConfigured("core.tasks.configure(settings) comes before the first task.")
+            if self._runner is not None:
+                self.inherited.append((self._runner, self._open, self._resources))
             self._pid, self._runner, self._open = os.getpid(), asyncio.Runner(), AsyncExitStack()
             self._resources = self._runner.run(self._open.enter_async_context(open_resources(self.settings)))
         return self._runner, self._resources
