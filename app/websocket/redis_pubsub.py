@@ -87,9 +87,9 @@ class RedisPubSub:
             started = asyncio.get_running_loop().time()
             try:
                 await self._session()
-            except* (RedisError, OSError) as errors:
+            except (RedisError, OSError) as error:
                 if not self._away:
-                    log.warning("redis_subscription_lost", error=type(errors.exceptions[0]).__name__)
+                    log.warning("redis_subscription_lost", error=type(error).__name__)
             finally:
                 self._asked.clear()
                 self._live.clear()
@@ -112,17 +112,23 @@ class RedisPubSub:
             health_check_interval=0,
         )
         pubsub = client.pubsub()
+        tasks: list[asyncio.Task[None]] = []
         try:
             await pubsub.subscribe(ANCHOR)
             self._heard = asyncio.get_running_loop().time()
             self._changed.set()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen(pubsub))
-                group.create_task(self._follow(pubsub))
-                group.create_task(self._ping(pubsub))
+            # Not a TaskGroup: one that fails in the moment it is cancelled raises the failure and forgets the other.
+            tasks += [asyncio.create_task(work) for work in (self._listen(pubsub), self._follow(pubsub))]
+            tasks.append(asyncio.create_task(self._ping(pubsub)))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
-            await client.aclose()
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(RedisError, OSError):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+                await client.aclose()
+        raise next(error for error in outcomes if isinstance(error, Exception))
 
     async def _listen(self, pubsub: PubSub) -> None:
         while True:

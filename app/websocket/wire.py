@@ -1,8 +1,8 @@
 """How uvicorn is to speak WebSocket: frame size, pings, and an end for peers that stopped reading.
 
 Uvicorn's own protocol waits for room in a full send buffer before it closes, and then for the buffer to drain: a peer
-that does not read keeps its socket for ever. Here a close is queued behind what is buffered, and after `close_timeout`
-the transport is aborted.
+that does not read keeps its socket for ever. Here a close is queued behind what is buffered, and after
+`CLOSE_SECONDS` the transport is aborted.
 """
 
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
 
 
+CLOSE_SECONDS = 3.0
+"""For the peer's side of a close; below what uvicorn is given to stop."""
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.close_timeout = 3.0
+        self.close_timeout = CLOSE_SECONDS
 
     async def send(self, message: "ASGISendEvent") -> None:
         if message["type"] == "websocket.close":

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.engine import make_url
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -230,7 +230,6 @@ class Publisher:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._outbox_id = 0
 
     async def keep(self, channel: str, **data: Any) -> int:
         """Into the table alone, as when Redis is away."""
@@ -249,6 +248,13 @@ class Publisher:
                 )
             )
         return seq
+
+    async def keep_many(self, channel: str, count: int, **data: Any) -> None:
+        """The first `count` of a channel."""
+        about = {"channel": channel, "type": "ticket_status_update", "protocol": "ticket", "data": data}
+        rows = [{**about, "seq": seq, "outbox_id": seq} for seq in range(1, count + 1)]
+        async with self._resources.db.unit_of_work() as db:
+            await db.execute(insert(Notification), rows)
 
     async def publish(self, channel: str, seq: int, **data: Any) -> None:
         message = {

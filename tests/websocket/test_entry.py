@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
@@ -12,10 +13,12 @@ from sqlalchemy import update
 
 from app.core.auth import Role
 from app.core.clock import now
-from app.core.resources import Resources
+from app.core.resources import NotConfigured, Resources
 from app.models.user import LoginFamily, User
+from app.websocket.manager import open_manager
+from app.websocket.message_router import MessageRouter
 from tests.factories import people, tickets
-from tests.websocket.conftest import Client, Server, ServerFactory
+from tests.websocket.conftest import Client, Gate, Server, ServerFactory
 
 UNAUTHENTICATED = 4001
 TRY_AGAIN = 1013
@@ -162,6 +165,23 @@ async def test_while_the_database_is_away_nobody_new_comes_in(
         assert await client.closed() == TRY_AGAIN
 
 
+async def test_while_the_database_is_away_those_who_are_in_stay_in(
+    server_with: ServerFactory, customer: people.Person, database_gate: Gate
+) -> None:
+    settings = {"recheck_seconds": 0.1}
+    async with (
+        server_with(settings, database_url=database_gate.url) as server,
+        server.connect(customer.token) as client,
+    ):
+        assert await _works(client)
+        await database_gate.shut()
+        assert await client.silent(0.3)
+        answer = await client.ask("authenticate", 5, token=customer.token)
+        assert (answer["type"], answer["request_id"], answer["data"]["code"]) == ("error", 5, "unavailable")
+        await database_gate.open()
+        assert await _works(client)
+
+
 async def test_a_token_in_the_address_is_not_logged(
     server: Server, customer: people.Person, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,6 +204,35 @@ async def test_health_counts_the_connections(server: Server, resources: Resource
             assert (await http.get("/api/v1/websocket/health")).json()["active_connections"] == 2
         await server.idle()
         assert (await http.get("/api/v1/websocket/health")).json()["active_connections"] == 0
+
+
+async def test_a_manager_that_stops_closes_its_sockets(server_with: ServerFactory, customer: people.Person) -> None:
+    async with server_with() as server, server.connect(customer.token) as client:
+        assert await _works(client)
+        await server.manager.shutdown()
+        assert server.manager.active_connections == 0
+        assert await client.closed() == 1012
+
+
+async def test_a_mistake_of_ours_is_closed_with_1011_and_raised(
+    server: Server, customer: people.Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(MessageRouter, "handle", broken)
+    async with server.connect(customer.token) as client:
+        await client.send("get_ticket_status", ticket_id=1)
+        assert await client.closed() == 1011
+    await server.idle()
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_without_redis_there_is_no_manager(resources: Resources) -> None:
+    nowhere = resources.settings.model_copy(update={"redis_url": None})
+    with pytest.raises(NotConfigured):
+        async with open_manager(replace(resources, settings=nowhere)):
+            pass
 
 
 async def test_a_restarting_server_says_so(server_with: ServerFactory, customer: people.Person) -> None:

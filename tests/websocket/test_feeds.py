@@ -224,8 +224,8 @@ async def test_after_a_restart_of_redis_and_of_the_database_everything_arrives(
 async def test_a_redis_that_falls_silent_is_left_and_found_again(
     resources: Resources, own_redis: EmbeddedRedis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_pubsub, "PING_SECONDS", 0.05)
-    monkeypatch.setattr(redis_pubsub, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(redis_pubsub, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(redis_pubsub, "SILENCE_SECONDS", 1.0)
     monkeypatch.setattr(redis_pubsub, "CONFIRM_SECONDS", 0.2)
     async with _running(Feeds(resources.db, own_redis.url, prefix=REDIS_PREFIX, replay_limit=1000)) as feeds:
         reader, late = Reader(), Reader()
@@ -237,7 +237,7 @@ async def test_a_redis_that_falls_silent_is_left_and_found_again(
         await joined.subscription.go_live(joined.missed)
         await publisher.keep(CHANNEL)
         await publisher.keep("ticket:2")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         own_redis.process.send_signal(signal.SIGCONT)
         await until(lambda: reader.seqs == [1] and late.seqs == [1])
 

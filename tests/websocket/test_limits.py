@@ -32,13 +32,19 @@ async def _narrow(server: Server, person: people.Person) -> AsyncIterator[Client
 
 
 async def _flood(publisher: Publisher, ticket_id: int) -> None:
-    for _ in range(120):
-        await publisher.push(f"ticket:{ticket_id}", content=LONG)
+    """More than all buffers between us and the peer hold."""
+    for seq in range(1, 121):
+        await publisher.publish(f"ticket:{ticket_id}", seq, content=LONG)
 
 
 async def test_a_slow_reader_is_closed_with_4008_and_delays_nobody(
-    server_with: ServerFactory, customer: people.Person, publisher: Publisher, ticket_id: int
+    server_with: ServerFactory,
+    customer: people.Person,
+    publisher: Publisher,
+    ticket_id: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("app.websocket.wire.CLOSE_SECONDS", 30.0)
     async with (
         server_with({"send_queue": 16}) as server,
         _narrow(server, customer) as slow,
@@ -54,8 +60,13 @@ async def test_a_slow_reader_is_closed_with_4008_and_delays_nobody(
 
 
 async def test_a_peer_that_never_reads_again_is_let_go(
-    server_with: ServerFactory, customer: people.Person, publisher: Publisher, ticket_id: int
+    server_with: ServerFactory,
+    customer: people.Person,
+    publisher: Publisher,
+    ticket_id: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("app.websocket.wire.CLOSE_SECONDS", 0.2)
     async with server_with({"send_queue": 4}) as server, _narrow(server, customer) as slow:
         await slow.ask("subscribe_ticket", ticket_id=ticket_id)
         await _flood(publisher, ticket_id)
@@ -72,7 +83,8 @@ async def test_a_replay_to_one_who_does_not_read_ends_with_4008(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("app.websocket.manager.PATIENCE_SECONDS", 0.3)
-    await _flood(publisher, ticket_id)
+    monkeypatch.setattr("app.websocket.wire.CLOSE_SECONDS", 30.0)
+    await publisher.keep_many(f"ticket:{ticket_id}", 120, content=LONG)
     async with server_with({"send_queue": 4}) as server, _narrow(server, customer) as slow:
         await slow.send("subscribe_ticket", ticket_id=ticket_id, after=0)
         await until(lambda: not server.manager.active_connections)
@@ -80,15 +92,20 @@ async def test_a_replay_to_one_who_does_not_read_ends_with_4008(
 
 
 async def test_a_server_stops_in_time_though_a_peer_does_not_read(
-    server_with: ServerFactory, customer: people.Person, publisher: Publisher, ticket_id: int
+    server_with: ServerFactory,
+    customer: people.Person,
+    publisher: Publisher,
+    ticket_id: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("app.websocket.wire.CLOSE_SECONDS", 0.2)
     async with server_with({"send_queue": 200}) as server, _narrow(server, customer) as slow:
         await slow.ask("subscribe_ticket", ticket_id=ticket_id)
         await _flood(publisher, ticket_id)
         started = time.monotonic()
         server.running.should_exit = True
         await until(lambda: not server.running.server_state.connections)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
         slow.socket.transport.abort()
 
 

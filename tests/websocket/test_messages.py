@@ -1,5 +1,6 @@
 """Whatever is sent is answered by a message, and the connection lives."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,8 +9,6 @@ import pytest
 from app.websocket.messages import SERVER_MESSAGE
 from tests.factories import people
 from tests.websocket.conftest import Client, Document, Server, ServerFactory
-
-JOB = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 BAD: list[tuple[str, str]] = [
     ("", "invalid_json"),
@@ -141,6 +140,29 @@ async def test_too_many_messages_get_an_error_and_then_4029(
         _is_error(await client.ask("get_ticket_status", ticket_id=1), "rate_limited")
         assert await client.closed() == 4029
         await server.idle()
+
+
+async def test_a_frame_that_the_server_lets_through_is_measured_again(
+    server_with: ServerFactory, customer: people.Person
+) -> None:
+    async with server_with({"max_frame_bytes": 1024}, wire={"ws_max_size": 100_000}) as server:
+        for text in ("x" * 2000, "é" * 1000):
+            async with server.connect(customer.token) as client:
+                await client.socket.send("é" * 500)
+                _is_error(await client.receive(), "invalid_json")
+                await client.socket.send(text)
+                assert await client.closed() == 1009
+
+
+async def test_after_a_minute_there_is_room_again(
+    server_with: ServerFactory, customer: people.Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.websocket.session.MINUTE", 0.3)
+    async with server_with({"messages_per_minute": 2}) as server, server.connect(customer.token) as client:
+        for _ in range(2):
+            for _ in range(2):
+                assert (await client.ask("get_ticket_status", ticket_id=1))["data"]["code"] == "ticket_not_found"
+            await asyncio.sleep(0.35)
 
 
 async def test_garbage_counts_as_messages(server_with: ServerFactory, customer: people.Person) -> None:
