@@ -1,6 +1,6 @@
 """What can be wrong with a request about a file."""
 
-from app.core.errors import BadRequest, Forbidden, Invalid, NotFound, Problem, TooLarge
+from app.core.errors import BadRequest, Forbidden, Invalid, NotFound, Problem, TooLarge, Unavailable
 
 
 class FileMissing(NotFound):
@@ -53,6 +53,12 @@ class FileQuarantined(Forbidden):
     code = "file_quarantined"
     title = "The file is quarantined"
     detail = "The file was found to be harmful; its bytes are not given out."
+
+
+class StoreUnavailable(Unavailable):
+    code = "file_store_unavailable"
+    title = "Files cannot be stored or read just now"
+    detail = "The store of the files does not answer, or is full; try again shortly."
 
 
 class RangeNotSatisfiable(Problem):

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from app.core.resources import Resources
-from app.core.storage import LocalStorage
+from app.core.storage import LocalStorage, StorageError
 from app.models.file import File
 from app.models.job import Job
 from app.models.outbox import OutboxRow
@@ -284,6 +284,34 @@ async def test_a_sender_who_leaves_in_the_middle_leaves_no_bytes(
     await app(scope, receive, send)  # type: ignore[arg-type] # a hand-made scope
     assert sent[0]["status"] == 400
     assert stored(resources) == before
+
+
+class FailingStorage(LocalStorage):
+    """A store that is away."""
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        raise StorageError(key)
+
+    async def delete(self, key: str) -> None:
+        raise StorageError(key)
+
+    async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        raise StorageError(key)
+        yield b""  # pragma: no cover
+
+
+async def test_a_store_that_is_away_is_503(
+    app: FastAPI, upload: Upload, api: httpx2.AsyncClient, sender: Person
+) -> None:
+    file_id = (await upload(b"words\n")).json()["id"]
+    resources: Resources = app.state.resources
+    fields = {name: getattr(resources, name) for name in Resources.__slots__}
+    app.state.resources = Resources(**{**fields, "storage": FailingStorage(Path("nowhere"))})
+    for answer in (
+        await upload(b"words\n"),
+        await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "file_store_unavailable")
 
 
 async def test_nobody_uploads_without_a_login(api: httpx2.AsyncClient) -> None:

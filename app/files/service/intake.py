@@ -10,14 +10,24 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.errors import FieldError
 from app.core.settings import FileSettings
-from app.core.storage import Storage
+from app.core.storage import Storage, StorageError
+from app.core.telemetry import get_logger
 from app.files.content_type import ContentType, EmptyContent, identify
-from app.files.errors import FileEmpty, FileFieldMissing, FileTooLarge, FileTypeNotAllowed, FormInvalid
+from app.files.errors import (
+    FileEmpty,
+    FileFieldMissing,
+    FileTooLarge,
+    FileTypeNotAllowed,
+    FormInvalid,
+    StoreUnavailable,
+)
 from app.files.executables import executable_content, executable_name, executable_type
 from app.files.filename import safe_filename
 from app.files.multipart import MultipartReader, Part
 from app.files.sample import HEAD_BYTES, Sample, Sampler
 from app.models.base import uuid7
+
+log = get_logger(__name__)
 
 _MAX_FIELD_BYTES = 100
 
@@ -64,7 +74,8 @@ async def receive(storage: Storage, settings: FileSettings, reader: MultipartRea
     """Store the form's `file` and read its `ticket_id`.
 
     Raises:
-        FileTooLarge, FileEmpty, FileTypeNotAllowed, FileFieldMissing, MultipartMalformed, FormInvalid.
+        FileTooLarge, FileEmpty, FileTypeNotAllowed, FileFieldMissing, MultipartMalformed, FormInvalid,
+        StoreUnavailable.
     """
     started = now()
     stored: _Stored | None = None
@@ -120,7 +131,11 @@ async def _store(storage: Storage, settings: FileSettings, reader: MultipartRead
         if size == 0:
             raise FileEmpty
 
-    size = await storage.put(key, measured())
+    try:
+        size = await storage.put(key, measured())
+    except (StorageError, OSError) as error:
+        log.warning("file_not_stored", error=type(error).__name__)
+        raise StoreUnavailable from error
     return _Stored(
         file_id=file_id,
         key=key,

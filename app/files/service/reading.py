@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
 from app.core.pagination import Page
-from app.core.storage import ObjectMissing, Storage
-from app.files.errors import ContentMissing, FileQuarantined
+from app.core.storage import ObjectMissing, Storage, StorageError
+from app.files.errors import ContentMissing, FileQuarantined, StoreUnavailable
 from app.files.repository import FileRepository
 from app.files.schemas import FileOut, FileQuery, FileStatusOut, FileTextOut, SegmentOut
 from app.models.file import File, ProcessingStatus
@@ -74,12 +74,18 @@ async def content(db: AsyncSession, who: Principal, file_id: UUID) -> Content:
 
 
 async def open_content(storage: Storage, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes from `start` to `end` (exclusive). The first is read here, so that ContentMissing comes in time."""
+    """The bytes from `start` to `end` (exclusive). The first is read here, so that an error comes in time.
+
+    Raises:
+        ContentMissing, StoreUnavailable.
+    """
     chunks = storage.read(key, start=start, end=end)
     try:
         first = await anext(chunks, b"")
     except ObjectMissing as error:
         raise ContentMissing from error
+    except StorageError as error:
+        raise StoreUnavailable from error
     return _chained(first, chunks)
 
 
