@@ -77,12 +77,10 @@ async def get_config(agent_type: str, _who: AdminUser, db: ReadSession) -> Confi
 
 
 @router.put("/{agent_type}", responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigMissing, TooLarge, Invalid))
-async def update_config(
-    agent_type: str, body: ConfigChanges, who: AdminUser, db: WriteSession, resources: Res
-) -> ConfigUpdated:
+async def update_config(agent_type: str, body: ConfigChanges, who: AdminUser, db: WriteSession) -> ConfigUpdated:
     """Merge some values into the active version; the outcome is the next version, in force from the next run on."""
     kind = service.agent_type(agent_type)
-    return _updated(await service.update(db, resources.settings, who, kind, values=body.given()))
+    return _updated(await service.update(db, who, kind, values=body.given()))
 
 
 @router.get("/{agent_type}/history", responses=documented(AgentTypeUnknown, BadCursor, Invalid))
@@ -110,7 +108,7 @@ async def test_config(agent_type: str, body: TrialIn, who: AdminUser, resources:
     kind = service.agent_type(agent_type)
     async with resources.db.session() as db:
         active = await service.active(db, kind)
-    candidate = await service.merged(resources.settings, active, body.config.given())
+    candidate = service.merged(active, body.config.given())
     return await agents.try_out(
         resources,
         who,
@@ -126,12 +124,10 @@ async def test_config(agent_type: str, body: TrialIn, who: AdminUser, resources:
     "/{agent_type}/rollback",
     responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigVersionUnknown, ConfigMissing, Invalid, *_POSTING),
 )
-async def roll_back(
-    agent_type: str, body: RollbackIn, who: AdminUser, db: WriteSession, resources: Res
-) -> ConfigUpdated:
+async def roll_back(agent_type: str, body: RollbackIn, who: AdminUser, db: WriteSession) -> ConfigUpdated:
     """A new version with the values of an old one."""
     kind = service.agent_type(agent_type)
-    return _updated(await service.roll_back(db, resources.settings, who, kind, version=body.version))
+    return _updated(await service.roll_back(db, who, kind, version=body.version))
 
 
 def _shown(version: Version) -> ConfigOut:

@@ -3,7 +3,6 @@
 Runs read the active version when they start, so a change is in force for the next run in every process.
 """
 
-import asyncio
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +19,9 @@ from app.ai_config.schemas import Changes, ConfigValues, FieldChange
 from app.core.auth import Principal
 from app.core.pagination import Page
 from app.core.settings import Settings
-from app.core.telemetry import get_logger
-from app.inference.errors import ModelUnavailable, UnknownModel
-from app.inference.registry import resolve
+from app.inference.errors import UnknownModel
+from app.inference.registry import check_name
 from app.models.agent import AiConfig
-
-log = get_logger(__name__)
 
 FIELDS = tuple(ConfigValues.model_fields)
 _LONG_TEXT = "system_prompt"
@@ -92,20 +88,18 @@ async def shown(db: AsyncSession, kind: AgentType) -> Version:
     return (await _with_authors(db, [await active(db, kind)]))[0]
 
 
-async def update(
-    db: AsyncSession, settings: Settings, who: Principal, kind: AgentType, *, values: dict[str, Any]
-) -> Version:
+async def update(db: AsyncSession, who: Principal, kind: AgentType, *, values: dict[str, Any]) -> Version:
     """Merge some values into the active version and store the outcome as the next one. Raises ConfigInvalid."""
     await repository.hold(db, kind)
     base = await active(db, kind)
-    return await _add(db, who, base, await merged(settings, base, values))
+    return await _add(db, who, base, merged(base, values))
 
 
-async def roll_back(db: AsyncSession, settings: Settings, who: Principal, kind: AgentType, *, version: int) -> Version:
+async def roll_back(db: AsyncSession, who: Principal, kind: AgentType, *, version: int) -> Version:
     """A new version with an old one's values, if they can still be used."""
     old = await AiConfigRepository(db, who).version(kind, version)
     await repository.hold(db, kind)
-    return await _add(db, who, await active(db, kind), await merged(settings, old, {}))
+    return await _add(db, who, await active(db, kind), merged(old, {}))
 
 
 async def history(
@@ -122,7 +116,7 @@ async def history(
     return Page((await _with_authors(db, rows))[: len(page.rows)], page.next_cursor)
 
 
-async def merged(settings: Settings, base: AiConfig, values: dict[str, Any]) -> ConfigValues:
+def merged(base: AiConfig, values: dict[str, Any]) -> ConfigValues:
     """The base with some values replaced; raises ConfigInvalid if an agent of its type could not run with them.
 
     A model whose credentials are missing is accepted: they may be there on the machines that run it, or tomorrow.
@@ -138,11 +132,9 @@ async def merged(settings: Settings, base: AiConfig, values: dict[str, Any]) -> 
     if missing := sorted(policy.required - set(chosen)):
         raise ConfigInvalid(f"tools_enabled: {base.agent_type} cannot do its work without {', '.join(missing)}.")
     try:
-        await asyncio.to_thread(resolve, candidate.model, settings)
+        check_name(candidate.model)
     except UnknownModel as error:
         raise ConfigInvalid(f"model: {error.detail}") from error
-    except ModelUnavailable as error:
-        log.warning("model_unavailable", model=candidate.model, reason=error.detail)
     return candidate
 
 

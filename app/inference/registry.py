@@ -28,16 +28,21 @@ def resolve(name: str, settings: Settings) -> Model:
 
     A model holds an HTTP client of its own event loop: resolve one for each run, not one for the process.
     """
+    check_name(name)
     if name == LOCAL_MODEL:
         return LocalModel()
     provider, _, model = name.partition(":")
-    build = _BUILDERS.get(provider)
-    if build is None or not model:
+    return _BUILDERS[provider](model, settings)
+
+
+def check_name(name: str) -> None:
+    """Raises `UnknownModel` for a name of no known provider. Looks for no credentials, which may take its time."""
+    provider, _, model = name.partition(":")
+    if name != LOCAL_MODEL and (provider not in _BUILDERS or not model):
         raise UnknownModel(
             f"“{name}” is no model name: use “{LOCAL_MODEL}” or one that begins with "
             f"{', '.join(f'“{prefix}:”' for prefix in _BUILDERS)}."
         )
-    return build(model, settings)
 
 
 def available(name: str, settings: Settings) -> bool:

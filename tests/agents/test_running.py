@@ -142,7 +142,7 @@ async def test_a_changed_configuration_counts_for_the_next_run(equipped: Resourc
     await carry_out(equipped, await ask(equipped, ada), first)
     async with equipped.db.unit_of_work() as db:
         values = {"temperature": 1.1, "max_tokens": 77, "system_prompt": "Be kind.", "tools_enabled": ["create_ticket"]}
-        await ai_config.update(db, equipped.settings, admin.who, AgentType.CUSTOMER_SUPPORT, values=values)
+        await ai_config.update(db, admin.who, AgentType.CUSTOMER_SUPPORT, values=values)
     run = await ask(equipped, ada)
     await carry_out(equipped, run, second)
     assert second.infos[0].instructions == "Be kind."
@@ -197,7 +197,7 @@ async def test_a_model_that_goes_round_in_circles_is_stopped(equipped: Resources
 async def test_a_run_that_takes_too_long_is_ended(equipped: Resources, ada: Person) -> None:
     admin = await register(equipped, Role.ADMIN)
     async with equipped.db.unit_of_work() as db:
-        await ai_config.update(db, equipped.settings, admin.who, AgentType.CUSTOMER_SUPPORT, values={"timeout": 0.2})
+        await ai_config.update(db, admin.who, AgentType.CUSTOMER_SUPPORT, values={"timeout": 0.2})
     run = await ask(equipped, ada)
     await carry_out(equipped, run, Script([lambda: asyncio.sleep(5), answering()]))
     found = await look(equipped, ada, run)
@@ -277,7 +277,7 @@ async def test_a_model_whose_credentials_are_missing_says_so(equipped: Resources
     admin = await register(equipped, Role.ADMIN)
     async with equipped.db.unit_of_work() as db:
         values = {"model": "anthropic:claude-sonnet-4-5"}
-        await ai_config.update(db, equipped.settings, admin.who, AgentType.CATEGORIZATION, values=values)
+        await ai_config.update(db, admin.who, AgentType.CATEGORIZATION, values=values)
     run = await ask(equipped, ada, operation=Operation.CATEGORIZE)
     await deliver(equipped)
     found = await look(equipped, ada, run)
