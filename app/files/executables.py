@@ -26,7 +26,7 @@ from app.files.signatures import ole_root_class, zip_names
 RUNNABLE_EXTENSIONS: Final = frozenset({
     # programs and libraries
     "exe", "dll", "com", "scr", "pif", "cpl", "sys", "drv", "ocx", "efi", "msc", "gadget", "ax", "elf", "so",
-    "dylib", "app", "bin", "run", "ko", "axf", "wasm", "class", "pyc", "pyo", "dex", "swf", "jnlp",
+    "dylib", "app", "run", "ko", "axf", "wasm", "class", "pyc", "pyo", "dex", "swf", "jnlp",
     # installers and packages that install when opened
     "msi", "msp", "mst", "msix", "msixbundle", "appx", "appxbundle", "appinstaller", "application", "apk",
     "aab", "ipa", "xapk", "jar", "war", "ear", "deb", "rpm", "snap", "flatpak", "flatpakref", "appimage", "pkg",
