@@ -1,6 +1,7 @@
 """Handing tasks to Celery's broker, in a thread of its own: kombu blocks."""
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from kombu import Connection, Producer
@@ -70,8 +71,6 @@ class Broker:
     def _close(self) -> None:
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
-            try:
+            # It is gone anyway.
+            with contextlib.suppress(*AWAY):
                 connection.release()
-            except AWAY:
-                # It is gone anyway.
-                return

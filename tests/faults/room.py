@@ -9,6 +9,7 @@ from typing import ClassVar
 from app.core.resources import Resources
 from app.core.schemas import Event
 from app.core.tasks import RECOGNITION_QUEUE, task
+from app.core.telemetry import correlation_id
 from app.jobs import service as jobs
 from app.jobs.claims import hold
 from app.outbox import writer as outbox
@@ -67,6 +68,25 @@ async def recognise(resources: Resources, job_id: uuid.UUID) -> None:
         async with resources.db.unit_of_work() as db:
             await jobs.succeed(db, claim)
             outbox.add(db, Recognised(job_id=job_id, attempt=claim.attempt))
+
+
+class NotNow(Exception):
+    pass
+
+
+@task(name="test.flaky", retry_on=(NotNow,))
+async def flaky(resources: Resources, name: str) -> None:
+    """Succeeds at its third attempt, and notes under which correlation id each was made."""
+    await resources.redis.rpush(name, correlation_id.get())
+    if await resources.redis.llen(name) < 3:
+        raise NotNow
+
+
+@task(name="test.stuck", time_limit=1)
+async def stuck(resources: Resources, name: str) -> None:
+    """Stops the event loop, as no task should."""
+    await resources.redis.set(name, "begun")
+    time.sleep(600)  # noqa: ASYNC251 - what it is for
 
 
 @task(name="test.give_up")
