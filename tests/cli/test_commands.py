@@ -1,10 +1,11 @@
 """Each process of its own: what it is started with, and that it starts."""
 
+import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from app.commands import api, create_admin, migrate, openapi
+from app.commands import api, create_admin, migrate, openapi, relay
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.settings import get_settings
@@ -31,6 +32,15 @@ def environment(plane: DataPlane, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def settings_of_plane(plane: DataPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in environment(plane, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
 def test_the_api_listens_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(uvicorn, "run", lambda app, **options: given.update(options, app=app))
@@ -46,36 +56,30 @@ def test_the_api_listens_where_the_settings_say(monkeypatch: pytest.MonkeyPatch)
     assert given["log_config"] is None
 
 
-def test_the_worker_takes_every_queue_unless_told_otherwise(plane: DataPlane, tmp_path: Path) -> None:
-    # Apart, since the module finds its broker when it is imported.
-    source = (
-        "import json, sys; from app.commands import worker; from app.core.settings import Settings\n"
-        "print(json.dumps(worker.arguments(Settings(_env_file=None), ['--queues', 'recognition'])))\n"
-        "sys.argv = ['worker', '--help']; worker.main()"
-    )
-    command = [sys.executable, "-c", source]
-    answer = subprocess.run(command, cwd=ROOT, env=environment(plane, tmp_path), capture_output=True, text=True)
-    given = json.loads(answer.stdout.splitlines()[0])
-    assert given[:3] == ["worker", "--queues", "default,recognition"]
+def test_the_worker_takes_every_queue_unless_told_otherwise(
+    settings_of_plane: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By name, since the module finds its broker when it is imported.
+    worker = importlib.import_module("app.commands.worker")
+    given: list[list[str]] = []
+    monkeypatch.setattr(worker.celery, "worker_main", given.append)
+    monkeypatch.setattr(sys, "argv", ["worker", "--queues", "recognition"])
+    worker.main()
+    assert given[0][:3] == ["worker", "--queues", "default,recognition"]
     # Of an option that is given twice, the last one counts.
-    assert given[-2:] == ["--queues", "recognition"]
-    assert given[given.index("--concurrency") + 1] == "2"
-    assert "--concurrency" in answer.stdout.split("\n", 1)[1], answer.stderr
+    assert given[0][-2:] == ["--queues", "recognition"]
+    assert given[0][given[0].index("--concurrency") + 1] == "2"
 
 
-def test_the_relay_runs_until_it_is_told_to_stop(plane: DataPlane, tmp_path: Path) -> None:
-    relay = subprocess.Popen(
-        [sys.executable, "-m", "app.commands.relay"],
-        cwd=ROOT,
-        env=environment(plane, tmp_path),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert relay.stderr is not None
-    assert any("relay_started" in line for line in relay.stderr)
-    relay.send_signal(signal.SIGTERM)
-    relay.communicate(timeout=20)
-    assert relay.returncode == 0
+def test_the_relay_runs_with_the_settings(settings_of_plane: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    async def run(*arguments: object) -> None:
+        given.extend(arguments)
+
+    monkeypatch.setattr(relay, "run", run)
+    relay.main()
+    assert given[0] == get_settings()
 
 
 def test_a_migrated_schema_is_migrated_again_without_harm(plane: DataPlane, monkeypatch: pytest.MonkeyPatch) -> None:

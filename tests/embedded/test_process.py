@@ -151,7 +151,7 @@ def test_a_closed_directory_above_does_not_stop_the_other_user(tmp_path: Path) -
     assert not reachable_by(nobody, inside)
     source = f"import os; print(os.getuid(), os.getgroups(), os.listdir({str(inside)!r}))"
     log = tmp_path / "log"
-    child = spawn([sys.executable, "-c", source], log=log, account=nobody, reach=[inside])
+    child = spawn([sys.executable, "-c", source], log=log, env={}, account=nobody, reach=[inside])
     assert child.wait(10) == 0, log.read_text()
     assert log.read_text() == "65534 [] []\n"
 
