@@ -23,10 +23,9 @@ COMPOSE = """
 
 
 def render() -> str:
-    flat = [line for name, field in Settings.model_fields.items() if not _is_group(field) for line in _flat(name, field)]
-    groups = [
-        line for name, field in Settings.model_fields.items() if _is_group(field) for line in _group(name, field)
-    ]
+    fields = Settings.model_fields.items()
+    flat = [line for name, field in fields if not _is_group(field) for line in _flat(name, field)]
+    groups = [line for name, field in fields if _is_group(field) for line in _group(name, field)]
     return "\n".join([HEAD, *flat, *groups]) + "\n" + COMPOSE
 
 

@@ -168,7 +168,8 @@ class Settings(BaseSettings):
 
     @property
     def mcp_endpoint(self) -> str:
-        return self.mcp_url or f"http://127.0.0.1:{self.mcp_port}/mcp"
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - told apart, not bound
+        return self.mcp_url or f"http://{host}:{self.mcp_port}/mcp"
 
 
 @lru_cache

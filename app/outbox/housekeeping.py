@@ -7,6 +7,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts.logins import forget_ended_logins
 from app.core.idempotency import forget_old_answers
 from app.core.resources import Resources
 from app.core.telemetry import get_logger
@@ -67,7 +68,7 @@ async def keep_house(resources: Resources) -> None:
 
 
 async def prune(resources: Resources) -> None:
-    """Delivered rows, old notifications and answers; in small transactions, by one relay at a time."""
+    """Delivered rows, old notifications and answers, ended logins; in small transactions, by one relay at a time."""
     settings = resources.settings
     kept = timedelta(hours=settings.outbox.keep_delivered_hours)
     history = timedelta(hours=settings.websocket.history_hours)
@@ -79,6 +80,7 @@ async def prune(resources: Resources) -> None:
             outbox_rows = await _deleted(db, _PRUNE_OUTBOX, kept)
             notification_rows = await _deleted(db, _PRUNE_NOTIFICATIONS, history)
             await forget_old_answers(db)
+            await forget_ended_logins(db)
         more = PRUNE_ROWS in (outbox_rows, notification_rows)
 
 
