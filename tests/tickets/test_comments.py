@@ -143,15 +143,18 @@ async def test_a_stranger_finds_no_ticket_to_comment_on(
     assert answer.json()["code"] == "ticket_not_found"
 
 
-@pytest.mark.parametrize(
-    "comment",
-    [{}, {"body": ""}, {"body": " \n"}, {"body": "a\x00"}, {"body": "x", "visibility": "secret"}, {"body": 1}],
-)
-async def test_a_bad_comment_is_refused(
-    api: httpx2.AsyncClient, people: People, made: TicketOut, comment: dict[str, Any]
-) -> None:
-    answer = await say(api, people.customer, made, **comment)
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+async def test_a_bad_comment_is_refused(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
+    bad: list[dict[str, Any]] = [
+        {},
+        {"body": ""},
+        {"body": " \n"},
+        {"body": "a\x00"},
+        {"body": "x", "visibility": "secret"},
+        {"body": 1},
+    ]
+    for comment in bad:
+        answer = await say(api, people.customer, made, **comment)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
 
 
 async def test_comments_are_paged_oldest_first(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
@@ -164,7 +167,7 @@ async def test_comments_are_paged_oldest_first(api: httpx2.AsyncClient, people: 
     assert "next" not in rest.links
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "cursor=x", "cursor=WyJpZCIsInRleHQiXQ", "page=2"])
-async def test_a_bad_page_is_refused(api: httpx2.AsyncClient, people: People, made: TicketOut, query: str) -> None:
-    answer = await api.get(f"/api/v1/tickets/{made.id}/comments?{query}", headers=people.customer.headers)
-    assert answer.status_code == 422
+async def test_a_bad_page_is_refused(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
+    for query in ("limit=0", "limit=101", "cursor=x", "cursor=WyJpZCIsInRleHQiXQ", "page=2"):
+        answer = await api.get(f"/api/v1/tickets/{made.id}/comments?{query}", headers=people.customer.headers)
+        assert answer.status_code == 422

@@ -70,9 +70,10 @@ async def test_the_event_says_whether_a_category_is_to_be_found(
     assert event.payload == {"ticket_id": made["id"], "requester_id": people.customer.id, "categorise": sought}
 
 
-@pytest.mark.parametrize(
-    ("change", "where"),
-    [
+async def test_a_bad_report_is_refused_and_says_where(
+    api: httpx2.AsyncClient, people: People, resources: Resources
+) -> None:
+    bad: list[tuple[dict[str, Any], list[str | int]]] = [
         ({"title": None}, ["body", "title"]),
         ({"title": "   "}, ["body", "title"]),
         ({"title": ""}, ["body", "title"]),
@@ -87,36 +88,22 @@ async def test_the_event_says_whether_a_category_is_to_be_found(
         ({"tags": [f"t{number}" for number in range(21)]}, ["body", "tags"]),
         ({"team": "support"}, ["body", "team"]),
         ({"status": "closed"}, ["body", "status"]),
-    ],
-)
-async def test_a_bad_report_is_refused_and_says_where(
-    api: httpx2.AsyncClient, people: People, resources: Resources, change: dict[str, Any], where: list[str | int]
-) -> None:
-    headers = {**people.customer.headers, "Content-Type": "application/json"}
-    answer = await api.post("/api/v1/tickets", content=json.dumps(REPORT | change), headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
-    assert [error["location"] for error in answer.json()["errors"]] == [where]
+    ]
+    for change, where in bad:
+        answer = await api.post("/api/v1/tickets", json=REPORT | change, headers=people.customer.headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+        assert [error["location"] for error in answer.json()["errors"]] == [where]
     async with resources.db.session() as db:
         assert (await db.execute(select(Ticket.id))).all() == []
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b'{"title": "t", "description": "half \\ud800 a pair"}',
-        b"[]",
-        b"null",
-        b'{"title": "\xff"}',
-        b"\xff\xfe",
-    ],
-)
-async def test_a_body_that_is_no_json_object_is_refused(api: httpx2.AsyncClient, people: People, body: bytes) -> None:
+async def test_a_body_that_is_no_json_object_is_refused(api: httpx2.AsyncClient, people: People) -> None:
     headers = {**people.customer.headers, "Content-Type": "application/json"}
-    answer = await api.post("/api/v1/tickets", content=body, headers=headers)
-    assert answer.status_code in {400, 422}
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    half_a_pair = json.dumps(REPORT | {"description": "half \ud800 a pair"}).encode()
+    for body in (b"", b"{", b"[]", b"null", b'{"title": "\xff"}', b"\xff\xfe", half_a_pair):
+        answer = await api.post("/api/v1/tickets", content=body, headers=headers)
+        assert answer.status_code in {400, 422}
+        assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 async def test_nobody_reports_without_a_login(api: httpx2.AsyncClient) -> None:

@@ -131,9 +131,8 @@ async def test_an_edit_that_changes_nothing_leaves_nothing_behind(
     assert len(await timeline(api, people.agent, made)) == 1
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_a_bad_edit_is_refused(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
+    bad: list[Any] = [
         {"title": None},
         {"description": None},
         {"status": None},
@@ -151,11 +150,10 @@ async def test_an_edit_that_changes_nothing_leaves_nothing_behind(
         {"team": "No Team"},
         [],
         "text",
-    ],
-)
-async def test_a_bad_edit_is_refused(api: httpx2.AsyncClient, people: People, made: TicketOut, change: Any) -> None:
-    answer = await patch(api, people.agent, made, change)
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    ]
+    for change in bad:
+        answer = await patch(api, people.agent, made, change)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), change
 
 
 async def test_merge_patch_has_a_content_type_of_its_own(
@@ -177,11 +175,11 @@ async def test_put_replaces_the_whole(api: httpx2.AsyncClient, people: People, m
     assert (replaced["tags"], replaced["assignee"]) == ([], None)
 
 
-@pytest.mark.parametrize("missing", sorted(WHOLE))
-async def test_put_wants_the_whole(api: httpx2.AsyncClient, people: People, made: TicketOut, missing: str) -> None:
-    part = {name: value for name, value in WHOLE.items() if name != missing}
-    answer = await api.put(f"/api/v1/tickets/{made.id}", json=part, headers=people.agent.headers)
-    assert (answer.status_code, answer.json()["errors"][0]["location"]) == (422, ["body", missing])
+async def test_put_wants_the_whole(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
+    for missing in WHOLE:
+        part = {name: value for name, value in WHOLE.items() if name != missing}
+        answer = await api.put(f"/api/v1/tickets/{made.id}", json=part, headers=people.agent.headers)
+        assert (answer.status_code, answer.json()["errors"][0]["location"]) == (422, ["body", missing])
 
 
 async def test_a_customer_corrects_their_own_words(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
@@ -189,15 +187,14 @@ async def test_a_customer_corrects_their_own_words(api: httpx2.AsyncClient, peop
     assert (answer.status_code, answer.json()["title"], answer.json()["version"]) == (200, "VPN", 2)
 
 
-@pytest.mark.parametrize(
-    "change", [{"team": "support"}, {"assignee_id": None}, {"category": "bug"}, {"priority": "high"}]
-)
-async def test_a_customer_does_not_do_the_desks_part(
-    api: httpx2.AsyncClient, people: People, made: TicketOut, change: dict[str, Any]
-) -> None:
-    answer = await patch(api, people.customer, made, change)
-    assert (answer.status_code, answer.json()["code"]) == (403, "staff_only")
-    assert next(iter(change)) in answer.json()["detail"]
+async def test_a_customer_does_not_do_the_desks_part(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
+    for name, value in (("team", "support"), ("assignee_id", None), ("category", "bug"), ("priority", "high")):
+        answer = await patch(api, people.customer, made, {name: value})
+        assert (answer.status_code, answer.json()["code"]) == (403, "staff_only")
+        assert name in answer.json()["detail"]
+    for status in ("in_progress", "pending"):
+        answer = await patch(api, people.customer, made, {"status": status})
+        assert (answer.status_code, answer.json()["code"]) == (403, "staff_only")
 
 
 async def test_a_customer_may_replace_with_the_desks_part_as_it_is(
@@ -210,23 +207,21 @@ async def test_a_customer_may_replace_with_the_desks_part_as_it_is(
     assert (other.status_code, other.json()["code"]) == (403, "staff_only")
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
 async def test_another_customers_ticket_does_not_exist(
-    api: httpx2.AsyncClient, people: People, made: TicketOut, method: str
+    api: httpx2.AsyncClient, people: People, made: TicketOut
 ) -> None:
-    body = {"GET": None, "PATCH": {"title": "Mine"}, "PUT": WHOLE, "DELETE": None}[method]
-    answer = await api.request(method, f"/api/v1/tickets/{made.id}", json=body, headers=people.stranger.headers)
-    assert (answer.status_code, answer.json()["code"]) == (404, "ticket_not_found")
+    for method, body in (("GET", None), ("PATCH", {"title": "Mine"}), ("PUT", WHOLE), ("DELETE", None)):
+        address = f"/api/v1/tickets/{made.id}"
+        answer = await api.request(method, address, json=body, headers=people.stranger.headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "ticket_not_found"), method
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "7", str(2**63), str(10**30)])
-@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_a_number_that_no_ticket_has_is_not_found(
-    api: httpx2.AsyncClient, people: People, method: str, number: str
-) -> None:
-    body = {"title": "New"} if method == "PATCH" else None
-    answer = await api.request(method, f"/api/v1/tickets/{number}", json=body, headers=people.admin.headers)
-    assert (answer.status_code, answer.json()["code"]) == (404, "ticket_not_found")
+async def test_a_number_that_no_ticket_has_is_not_found(api: httpx2.AsyncClient, people: People) -> None:
+    for number in (0, -1, 7, 2**63, 10**30):
+        for method in ("GET", "PATCH", "DELETE"):
+            body = {"title": "New"} if method == "PATCH" else None
+            answer = await api.request(method, f"/api/v1/tickets/{number}", json=body, headers=people.admin.headers)
+            assert (answer.status_code, answer.json()["code"]) == (404, "ticket_not_found"), (method, number)
 
 
 async def test_the_customer_ends_and_reopens(api: httpx2.AsyncClient, people: People, made: TicketOut) -> None:
@@ -237,14 +232,6 @@ async def test_the_customer_ends_and_reopens(api: httpx2.AsyncClient, people: Pe
     closed = await patch(api, people.customer, made, {"status": "closed"})
     assert closed.json()["status"] == "closed"
     assert [entry["action"] for entry in await timeline(api, people.customer, made)][1:] == ["status_changed"] * 3
-
-
-@pytest.mark.parametrize("status", ["in_progress", "pending"])
-async def test_the_customer_does_not_do_the_desks_work(
-    api: httpx2.AsyncClient, people: People, made: TicketOut, status: str
-) -> None:
-    answer = await patch(api, people.customer, made, {"status": status})
-    assert (answer.status_code, answer.json()["code"]) == (403, "staff_only")
 
 
 async def test_a_closed_ticket_stays_as_its_customer_left_it(

@@ -168,11 +168,9 @@ async def test_bad_questions_are_refused(api: httpx2.AsyncClient, people: People
         "limit=1" + "0" * 30,
         "page=2",
         "cursor=",
-        "cursor=%FF",
         "cursor=" + "x" * 501,
         "cursor=" + forged("-created_at", 1),
         "cursor=" + forged("created_at", {"t": "2026-01-01T00:00:00Z"}, 1),
-        "cursor=" + forged("-created_at", {"t": "2026-01-01T00:00:00"}, 1),
         "cursor=" + forged("-created_at", {"t": "0001-01-01T00:00:00+14:00"}, 1),
         "cursor=" + forged("-created_at", "2026", 1),
         "cursor=" + forged("-created_at", {"t": "2026-01-01T00:00:00Z"}, 2**63),
@@ -189,8 +187,8 @@ async def test_bad_questions_are_refused(api: httpx2.AsyncClient, people: People
             assert answer.json()["errors"][0]["location"][:2] == ["query", query.split("=")[0]]
 
 
-async def test_a_nul_is_refused_at_the_door(api: httpx2.AsyncClient, people: People) -> None:
-    for query in ("q=a%00b", "tag=a%00b"):
+async def test_what_is_no_text_is_refused_at_the_door(api: httpx2.AsyncClient, people: People) -> None:
+    for query in ("q=a%00b", "tag=a%00b", "cursor=%FF"):
         answer = await api.get(f"{LIST}?{query}", headers=people.agent.headers)
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
