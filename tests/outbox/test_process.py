@@ -93,6 +93,23 @@ async def test_it_bears_the_loss_of_its_database_connections(resources: Resource
     assert [row.data["words"] for row in kept] == ["one", "two"]
 
 
+async def test_a_batch_that_the_database_refuses_is_given_back_and_tried_again(resources: Resources) -> None:
+    async with resources.db.unit_of_work() as db:
+        await db.execute(text("ALTER TABLE notifications RENAME TO elsewhere"))
+    try:
+        async with serving(impatient(resources)):
+            await say(resources, Said(about="a", words="one"))
+            await asyncio.sleep(0.5)
+            assert await states(resources) == ["pending"]
+            async with resources.db.unit_of_work() as db:
+                await db.execute(text("ALTER TABLE elsewhere RENAME TO notifications"))
+            await until_delivered(resources)
+    finally:
+        async with resources.db.unit_of_work() as db:
+            await db.execute(text("ALTER TABLE IF EXISTS elsewhere RENAME TO notifications"))
+    assert [row.attempts for row in await rows(resources, "SELECT attempts FROM outbox")] == [0]
+
+
 async def test_a_cancelled_relay_finishes_its_batch_first(resources: Resources) -> None:
     begun, finish = asyncio.Event(), asyncio.Event()
 
