@@ -14,7 +14,8 @@ def main() -> None:
     configure_logging("mcp", settings.telemetry)
     tracing = configure_tracing("mcp", settings.telemetry)
     uvicorn.run(
-        build_http_app(settings),
+        # Told to stop, uvicorn ends the process itself: what comes after it here would never run.
+        build_http_app(settings, at_end=tracing.shutdown),
         host=settings.host,
         port=settings.mcp_port,
         log_config=None,
@@ -22,7 +23,6 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    tracing.shutdown()
 
 
 if __name__ == "__main__":

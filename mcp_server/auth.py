@@ -1,7 +1,7 @@
 """Who is calling: the short-lived token of a person, made for tools (audience "mcp") and perhaps for one run.
 
-Its scopes are the names of the tools it may call; a token without scopes may call every tool. What a tool does with it
-is still limited to what the person may do: the services see to that.
+Its scopes are the names of the tools it may call. What a tool does with it is still limited to what the person may do:
+the services see to that.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from fastmcp.server.dependencies import get_access_token
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import Tool, ToolResult
 
-from app.accounts.authentication import principal_from_token
+from app.accounts.authentication import authenticate
 from app.core.auth import Principal, Role
 from app.core.errors import Unauthenticated
 from mcp_server.desk import Desk
@@ -29,20 +29,20 @@ class PersonTokenVerifier(TokenVerifier):
     async def verify_token(self, token: str) -> AccessToken | None:
         resources = self._desk.resources
         try:
-            claims = resources.signer.read(token, audience="mcp")
-            who = await principal_from_token(resources, token, "mcp")
+            who, claims = await authenticate(resources, token, "mcp")
         except Unauthenticated:
             return None
+        tools = sorted(claims.scopes or ())
         return AccessToken(
             token=token,
             client_id=str(who.user_id),
-            scopes=sorted(claims.scopes or ()),
+            scopes=tools,
             expires_at=claims.expires_at,
             claims={
                 "user_id": who.user_id,
                 "username": who.username,
                 "role": who.role.value,
-                "tools": None if claims.scopes is None else sorted(claims.scopes),
+                "tools": tools,
                 "run_id": claims.run_id,
             },
         )
@@ -68,8 +68,8 @@ def run_id() -> str | None:
 
 
 def may_use(tool: str) -> bool:
-    tools = _token().claims["tools"]
-    return tools is None or tool in tools
+    token = get_access_token()
+    return token is not None and tool in token.claims["tools"]
 
 
 class ToolScopes(Middleware):

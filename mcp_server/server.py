@@ -1,6 +1,6 @@
 """The server: its sub-servers mounted, its door, its health."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ INSTRUCTIONS = (
 _PARTS = (ticket_tools, file_analysis_tools, integration_tools, knowledge_tools, ml_tools)
 
 
-def build_server(source: Resources | Settings) -> FastMCP[Any]:
+def build_server(source: Resources | Settings, *, at_end: Callable[[], object] | None = None) -> FastMCP[Any]:
     """Every tool, behind a person's token. Given settings, it opens its resources when it starts."""
     desk = Desk(source)
 
@@ -34,6 +34,8 @@ def build_server(source: Resources | Settings) -> FastMCP[Any]:
     async def lifespan(_server: FastMCP[Any]) -> AsyncIterator[None]:
         async with desk.running():
             yield
+        if at_end is not None:
+            at_end()
 
     server: FastMCP[Any] = FastMCP(
         NAME,
@@ -57,8 +59,8 @@ async def tool_names(server: FastMCP[Any]) -> list[str]:
     return sorted(tool.name for tool in await server.list_tools(run_middleware=False))
 
 
-def build_http_app(source: Resources | Settings) -> Starlette:
+def build_http_app(source: Resources | Settings, *, at_end: Callable[[], object] | None = None) -> Starlette:
     """Stateless: each call stands alone, so any process can answer it and a restart loses no session."""
-    return build_server(source).http_app(
+    return build_server(source, at_end=at_end).http_app(
         path=PATH, stateless_http=True, json_response=True, middleware=[Middleware(RoadMiddleware)]
     )

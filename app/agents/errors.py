@@ -1,11 +1,21 @@
 """What can be wrong with a run: for the person who asked, and, between the parts of this room, for the run itself."""
 
-from app.core.errors import NotFound, Problem
+from app.core.errors import Forbidden, Invalid, NotFound, Problem
 
 
 class RunMissing(NotFound):
     code, title = "run_not_found", "No such run"
     detail = "There is no agent run of this id that you may see."
+
+
+class ToolUnknown(Invalid):
+    code, title = "tool_unknown", "No such tool"
+    detail = "There is no tool of this name."
+
+
+class ToolTokenRefused(Forbidden):
+    code, title = "tool_token_refused", "An API key gets no tool token"
+    detail = "Log in as a person: a tool token reaches further than an API key may."
 
 
 class AgentRunFailed(Problem):

@@ -9,7 +9,7 @@ from app.accounts.authentication import CurrentUser
 from app.accounts.errors import ScopeMissing
 from app.agents import service
 from app.agents.answers import asked
-from app.agents.errors import AgentRunFailed, RunMissing
+from app.agents.errors import AgentRunFailed, RunMissing, ToolTokenRefused, ToolUnknown
 from app.agents.schemas import (
     AnalyzeFilesIn,
     CategorizeIn,
@@ -19,6 +19,8 @@ from app.agents.schemas import (
     FileAnalyses,
     RunAccepted,
     RunOut,
+    ToolTokenIn,
+    ToolTokenOut,
 )
 from app.core.db import ReadSession
 from app.core.errors import Invalid, RateLimited, Responses, TooLarge, Unauthenticated, documented
@@ -75,6 +77,16 @@ async def analyze_files(
     """What was read in one's files, once their recognition has ended."""
     found = await asked(request, resources, who, Operation.ANALYZE_FILES, {}, body.files, prefer)
     return found.answer(lambda result: FileAnalyses.model_validate(result["files"]))
+
+
+@router.post(
+    "/tool-token",
+    status_code=201,
+    responses=documented(ToolTokenRefused, ToolUnknown, TooLarge, IdempotencyKeyInvalid, IdempotencyConflict),
+)
+async def make_tool_token(body: ToolTokenIn, who: CurrentUser, resources: Res) -> ToolTokenOut:
+    """A short-lived token with which an MCP client of one's own may use the tools."""
+    return service.tool_token(resources, who, tools=body.tools)
 
 
 @router.get("/runs/{run_id}", responses=documented(RunMissing))

@@ -103,6 +103,16 @@ class TicketDraftResult(BaseModel):
     evidence: Annotated[list[Evidence], Field(max_length=100)]
 
 
+class CheckedEvidence(Evidence):
+    verified: bool = Field(description="The quote was found in its source, word for word.")
+
+
+class SettledTicket(TicketDraftResult):
+    """The answer after the desk has looked at it: fields as they stand on the ticket, quotes looked up."""
+
+    evidence: list[CheckedEvidence]  # type: ignore[assignment] # narrower than what a model answers
+
+
 class Alternative(BaseModel):
     category: Slug
     confidence: float = Field(ge=0, le=1)
@@ -117,7 +127,7 @@ class CategorizationResult(BaseModel):
     alternatives: Annotated[list[Alternative], Field(max_length=20)]
 
 
-class CreateTicketOut(TicketDraftResult):
+class CreateTicketOut(SettledTicket):
     run_id: uuid.UUID
     ticket_id: RowId
 
@@ -205,3 +215,19 @@ class TrialOut(Out):
     agent_type: str
     candidate: TrialRun
     active: TrialRun
+
+
+class ToolTokenIn(In):
+    tools: Annotated[list[str], Field(max_length=100)] | None = Field(
+        default=None, description="Names of tools; left out: all there are."
+    )
+
+
+class ToolTokenOut(Out):
+    """`access_token` opens the tool server to any MCP client, as a bearer token, for `expires_in` seconds."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the scheme's name
+    expires_in: int
+    mcp_url: str
+    tools: list[str]

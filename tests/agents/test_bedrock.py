@@ -67,7 +67,9 @@ async def remote(equipped: Resources, converse: Converse, monkeypatch: pytest.Mo
     admin = await register(equipped, Role.ADMIN)
     async with equipped.db.unit_of_work() as db:
         await ai_config.update(db, admin.who, AgentType.CUSTOMER_SUPPORT, values={"model": f"bedrock:{MODEL}"})
-    async with serving(Starlette(routes=[Route("/model/{model}/converse", converse.answer, methods=["POST"])])) as address:
+    async with serving(
+        Starlette(routes=[Route("/model/{model}/converse", converse.answer, methods=["POST"])])
+    ) as address:
         for name, value in (
             ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", address),
             ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from pydantic_ai.exceptions import ModelConnectionError, UnexpectedModelBehavior
+from pydantic_ai.exceptions import ConcurrencyLimitExceeded, ModelConnectionError, UnexpectedModelBehavior
 from sqlalchemy import select, update
 
 from app.agents.running import MAX_MODEL_REQUESTS
@@ -37,6 +37,7 @@ async def test_the_answer_is_the_ticket_as_it_became(equipped: Resources, ada: P
     script = Script(
         [
             calling("create_ticket", **DRAFT, file_ids=[str(file_id)], category="incident", tags=["a"]),
+            calling("route_to_team", category="incident", priority="high"),
             answering(ticket_id=999, title="Something else", tags=["b"], evidence=evidence),
         ]
     )
@@ -47,7 +48,8 @@ async def test_the_answer_is_the_ticket_as_it_became(equipped: Resources, ada: P
     assert (found.result["ticket_id"], found.result["title"], found.result["tags"]) == (1, "Checkout fails", ["a"])
     (kept,) = found.result["evidence"]
     assert (kept["filename"], kept["quote"]) == ("screenshot.png", "ERR_PAYMENT_504")
-    (call,) = found.tool_calls
+    assert kept["verified"] is True
+    call, _routing = found.tool_calls
     assert (call.tool, call.failed, call.result["ticket_id"]) == ("create_ticket", False, 1)
     assert call.arguments["title"] == "Checkout fails"
     assert found.seconds is not None
@@ -255,6 +257,7 @@ async def test_what_fails_too_often_fails_for_good(equipped: Resources, ada: Per
     [
         (refusing(401), "The model's provider refused the request (HTTP 401)."),
         (refusing(418), "The call of the model failed (HTTP 418)."),
+        (ConcurrencyLimitExceeded("busy"), "The run failed: ConcurrencyLimitExceeded."),
         (UnexpectedModelBehavior("gibberish"), "The model gave no usable answer: gibberish"),
     ],
 )

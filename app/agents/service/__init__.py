@@ -4,6 +4,7 @@ from app.agents.service.executing import execute, file_processed, give_up
 from app.agents.service.opening import NewTicket, open_ticket
 from app.agents.service.reporting import shown
 from app.agents.service.requesting import JOB_KIND, RepeatKey, ask, request
+from app.agents.service.tokens import tool_token
 from app.agents.service.trial import try_out
 from app.agents.service.waiting import channel, wait
 
@@ -19,6 +20,7 @@ __all__ = [
     "open_ticket",
     "request",
     "shown",
+    "tool_token",
     "try_out",
     "wait",
 ]

@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents import repository
+from app.agents.evidence import checked
 from app.agents.repository import RunRepository
-from app.agents.schemas import FileAnalysis, RunOut, TicketDraftResult, ToolCallOut
+from app.agents.schemas import FileAnalysis, RunOut, SettledTicket, TicketDraftResult, ToolCallOut
 from app.core.auth import Principal
 from app.models.agent import AgentRun
 from app.models.file import File
@@ -45,27 +46,24 @@ def _analysis(row: File) -> FileAnalysis:
     )
 
 
-async def settled(db: AsyncSession, run: AgentRun, answer: TicketDraftResult) -> TicketDraftResult:
+async def settled(db: AsyncSession, run: AgentRun, answer: TicketDraftResult) -> SettledTicket:
     """The answer as it is true now: the categorisation is written onto the ticket, whose own fields then count, and
-    each piece of evidence from a file of this run has the file's name. Evidence from a foreign file is left out."""
-    names = {row.id: row.filename for row in await repository.files_in_order(db, _files(run))}
-    evidence = [
-        item.model_copy(update={"filename": None if item.file_id is None else names[item.file_id]})
-        for item in answer.evidence
-        if item.file_id is None or item.file_id in names
-    ]
-    answer = answer.model_copy(update={"evidence": evidence})
+    each quote was looked up in its source. Evidence from a file of another report is left out."""
+    files = await repository.files_in_order(db, _files(run), text=True)
+    found = SettledTicket.model_validate(
+        {**answer.model_dump(), "evidence": checked(answer.evidence, run.request, files)}
+    )
     if run.ticket_id is None:
-        return answer
-    found = Categorisation(
+        return found
+    categorisation = Categorisation(
         category=answer.category, priority=answer.priority, team=answer.team, confidence=answer.confidence
     )
     try:
-        ticket = await tickets.attach_categorisation(db, tickets.DESK, run.ticket_id, found=found)
+        ticket = await tickets.attach_categorisation(db, tickets.DESK, run.ticket_id, found=categorisation)
     except TicketMissing:
         # Somebody deleted it already; what the agent found stays on record.
-        return answer
-    return answer.model_copy(
+        return found
+    return found.model_copy(
         update={
             "ticket_id": ticket.id,
             "title": ticket.title,
