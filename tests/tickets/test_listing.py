@@ -8,6 +8,8 @@ import httpx2
 import pytest
 
 from app.core.resources import Resources
+from app.core.settings import Settings
+from app.main import create_app
 from app.models.ticket import Priority, TicketStatus
 from app.tickets import service
 from app.tickets.schemas import TicketOut
@@ -199,8 +201,8 @@ async def test_the_last_of_a_repeated_single_value_counts(
     assert await titles(api, people.agent, q=["vpn", "charged"]) == ["bill"]
 
 
-async def test_the_filters_are_documented(api: httpx2.AsyncClient) -> None:
-    described = (await api.get("/openapi.json")).json()
+async def test_the_filters_are_documented(settings: Settings) -> None:
+    described = create_app(settings).openapi()
     operation = described["paths"]["/api/v1/tickets"]["get"]
     parameters = {one["name"]: one["schema"] for one in operation["parameters"] if one["in"] == "query"}
     assert parameters["limit"] | {"default": 20} == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
@@ -209,8 +211,8 @@ async def test_the_filters_are_documented(api: httpx2.AsyncClient) -> None:
     assert {"sort", "cursor", "q", "created_after", "assignee", "requester", "tag", "team"} <= parameters.keys()
 
 
-async def test_every_status_of_an_edit_is_documented(api: httpx2.AsyncClient) -> None:
-    described = (await api.get("/openapi.json")).json()["paths"]
+async def test_every_status_of_an_answer_is_documented(settings: Settings) -> None:
+    described = create_app(settings).openapi()["paths"]
     for address, method, statuses in (
         ("", "post", {"201", "400", "401", "413", "422", "429"}),
         ("", "get", {"200", "401", "422", "429"}),
