@@ -47,7 +47,13 @@ _ERRORS: Responses = {
 }
 
 
-@router.post("/create-ticket", status_code=201, response_model=CreateTicketOut, responses=_ERRORS)
+@router.post(
+    "/create-ticket",
+    operation_id="agent_create_ticket",
+    status_code=201,
+    response_model=CreateTicketOut,
+    responses=_ERRORS,
+)
 @keeps_own_record
 async def create_ticket(
     body: CreateTicketIn, request: Request, who: CurrentUser, resources: Res, prefer: Prefer = None
@@ -58,7 +64,7 @@ async def create_ticket(
     return found.answer(CreateTicketOut.model_validate, status=201)
 
 
-@router.post("/categorize", response_model=CategorizeOut, responses=_ERRORS)
+@router.post("/categorize", operation_id="agent_categorize", response_model=CategorizeOut, responses=_ERRORS)
 @keeps_own_record
 async def categorize(
     body: CategorizeIn, request: Request, who: CurrentUser, resources: Res, prefer: Prefer = None

@@ -6,11 +6,16 @@ from app.agents import service
 from app.ai_config.schemas import MAX_TIMEOUT_SECONDS
 from app.core.resources import Resources
 from app.core.tasks import task
+from app.jobs.errors import ClaimLost
 
 
 @task(name="agents.run", time_limit=MAX_TIMEOUT_SECONDS + 60)
 async def run(resources: Resources, job_id: uuid.UUID) -> None:
-    await service.execute(resources, job_id)
+    try:
+        await service.execute(resources, job_id)
+    except ClaimLost:
+        # Somebody else finishes it; nothing of this attempt was kept.
+        return
 
 
 @task(name="agents.give_up")

@@ -3,18 +3,21 @@
 import asyncio
 from datetime import timedelta
 
+import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import update
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.agents import service
+from app.agents import service, tasks
 from app.core.clock import now
 from app.core.resources import Resources
 from app.jobs.errors import ClaimLost
 from app.models.job import Job
 from tests.agents.models import DRAFT, Script, answering, calling
 from tests.agents.running import ask, carry_out, look, tickets_there_are
-from tests.factories.people import Person
-from tests.factories.runs import deliver
+from tests.factories.people import Person, register
+from tests.factories.runs import deliver, tool_server
 
 
 async def test_a_worker_that_dies_after_opening_the_ticket_is_followed_by_one_that_finds_it(
@@ -91,3 +94,38 @@ async def test_the_desk_works_off_what_was_asked(equipped: Resources, ada: Perso
     found = await look(equipped, ada, run)
     assert (found.status, found.model) == ("completed", "local")
     assert [call.tool for call in found.tool_calls][-1] == "create_ticket"
+
+
+async def test_the_task_of_a_worker_that_was_overtaken_ends_quietly(
+    equipped: Resources, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await ask(equipped, ada)
+
+    async def overtaken(*_: object) -> None:
+        raise ClaimLost
+
+    monkeypatch.setattr(service, "execute", overtaken)
+    await tasks.run.handler(equipped, run.job_id)
+    assert (await look(equipped, ada, run)).status == "queued"
+
+
+async def test_one_request_id_goes_from_the_request_to_the_tools(
+    resources: Resources, app: FastAPI, api: httpx2.AsyncClient
+) -> None:
+    seen: set[bytes] = set()
+
+    def watched(served: ASGIApp) -> ASGIApp:
+        async def watch(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                seen.add(dict(scope["headers"])[b"x-request-id"])
+            await served(scope, receive, send)
+
+        return watch
+
+    ada = await register(resources)
+    async with tool_server(resources, watched) as app.state.resources:
+        headers = {**ada.headers, "X-Request-ID": "from-the-door", "Prefer": "respond-async"}
+        await api.post("/api/v1/agent/categorize", json={"description": "Nobody can pay."}, headers=headers)
+        while await deliver(app.state.resources):
+            pass
+    assert seen == {b"from-the-door"}

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -40,9 +40,11 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def tool_server(resources: Resources) -> AsyncIterator[Resources]:
+async def tool_server(
+    resources: Resources, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> AsyncIterator[Resources]:
     """The same resources, with settings that lead agents to a tool server that runs."""
-    async with serving(build_http_app(resources)) as address:
+    async with serving(wrap(build_http_app(resources))) as address:
         settings = resources.settings.model_copy(update={"mcp_url": f"{address}/mcp"})
         yield replace(resources, settings=settings)
 
