@@ -127,9 +127,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["requester_id"], ["users.id"], name=op.f("fk_tickets_requester_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
     )
-    op.create_index("ix_tickets_assignee_id_id", "tickets", ["assignee_id", "id"], unique=False)
+    op.create_index("ix_tickets_assignee_id_created_at_id", "tickets", ["assignee_id", "created_at", "id"], unique=False)
     op.create_index("ix_tickets_created_at_id", "tickets", ["created_at", "id"], unique=False)
-    op.create_index("ix_tickets_requester_id_id", "tickets", ["requester_id", "id"], unique=False)
+    op.create_index("ix_tickets_requester_id_created_at_id", "tickets", ["requester_id", "created_at", "id"], unique=False)
     op.create_index("ix_tickets_search", "tickets", ["search"], unique=False, postgresql_using="gin")
     op.create_index("ix_tickets_status_id", "tickets", ["status", "id"], unique=False)
     op.create_index("ix_tickets_tags", "tickets", ["tags"], unique=False, postgresql_using="gin")
@@ -284,9 +284,9 @@ def downgrade() -> None:
     op.drop_index("ix_tickets_tags", table_name="tickets", postgresql_using="gin")
     op.drop_index("ix_tickets_status_id", table_name="tickets")
     op.drop_index("ix_tickets_search", table_name="tickets", postgresql_using="gin")
-    op.drop_index("ix_tickets_requester_id_id", table_name="tickets")
+    op.drop_index("ix_tickets_requester_id_created_at_id", table_name="tickets")
     op.drop_index("ix_tickets_created_at_id", table_name="tickets")
-    op.drop_index("ix_tickets_assignee_id_id", table_name="tickets")
+    op.drop_index("ix_tickets_assignee_id_created_at_id", table_name="tickets")
     op.drop_table("tickets")
     op.drop_index(op.f("ix_login_families_user_id"), table_name="login_families")
     op.drop_table("login_families")
