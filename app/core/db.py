@@ -8,14 +8,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from fastapi import Depends, Request
 from sqlalchemy import event, text
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from app.core.settings import DatabaseSettings
 
 DRIVER = "postgresql+asyncpg"
+
+DATABASE_AWAY = (SQLAlchemyError, PostgresError, InterfaceError, InternalClientError, OSError)
+"""Raised where a connection breaks or cannot be made, for loops that go on; some of asyncpg's come through unchanged."""
 
 
 def async_url(url: str) -> str:

@@ -13,11 +13,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
-from app.core.db import Database
+from app.core.db import DATABASE_AWAY, Database
 from app.core.metrics import JOB_SECONDS
 from app.core.resources import Resources
 from app.core.telemetry import get_logger
@@ -113,7 +112,7 @@ async def _beat(database: Database, held: Claim, lease: float, deadline: asyncio
         try:
             async with database.unit_of_work() as db:
                 renewed = await _renew(db, held, lease)
-        except (SQLAlchemyError, OSError) as error:
+        except DATABASE_AWAY as error:
             # The deadline stands: without a renewal in time the block ends by itself.
             log.warning("lease_not_renewed", job=str(held.job_id), error=type(error).__name__)
             continue
@@ -145,7 +144,7 @@ async def _give_back(resources: Resources, held: Claim, error: str) -> None:
     try:
         async with resources.db.unit_of_work() as db:
             await release(db, held, error=error, max_attempts=resources.settings.jobs.max_attempts)
-    except (SQLAlchemyError, OSError, ClaimLost) as failure:
+    except (*DATABASE_AWAY, ClaimLost) as failure:
         log.warning("job_not_released", job=str(held.job_id), error=type(failure).__name__)
 
 

@@ -4,10 +4,10 @@ import asyncio
 from datetime import timedelta
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.logins import forget_ended_logins
+from app.core.db import DATABASE_AWAY
 from app.core.idempotency import forget_old_answers
 from app.core.resources import Resources
 from app.core.telemetry import get_logger
@@ -62,7 +62,7 @@ async def keep_house(resources: Resources) -> None:
             if turn % turns == 0:
                 await prune(resources)
             turn += 1
-        except (SQLAlchemyError, OSError) as error:
+        except DATABASE_AWAY as error:
             log.warning("housekeeping_failed", error=type(error).__name__)
         await asyncio.sleep(settings.jobs.reap_seconds)
 

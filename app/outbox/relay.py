@@ -12,9 +12,8 @@ import random
 import signal
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.core.clock import now
+from app.core.db import DATABASE_AWAY
 from app.core.metrics import DELIVERY_SECONDS
 from app.core.redis import REDIS_AWAY, RedisError
 from app.core.resources import Resources, open_resources
@@ -139,7 +138,7 @@ async def deliver_until(stop: asyncio.Event, relay: Relay, wakeup: Wakeup, poll_
         except asyncio.CancelledError:
             await asyncio.wait([delivering])
             raise
-        except (SQLAlchemyError, OSError, NumberTaken) as error:
+        except (*DATABASE_AWAY, NumberTaken) as error:
             log.warning("batch_given_back", error=type(error).__name__)
             outcome = None
         if outcome is None or outcome.away:

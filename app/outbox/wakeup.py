@@ -4,15 +4,11 @@ import asyncio
 import contextlib
 from typing import Any
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
-
-from app.core.db import Database
+from app.core.db import DATABASE_AWAY, Database
 from app.core.telemetry import get_logger
 
 log = get_logger(__name__)
 
-DATABASE_AWAY = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 CHANNEL = "outbox"
 RECONNECT_FIRST_SECONDS = 0.2
