@@ -20,7 +20,7 @@ from app.core.settings import DatabaseSettings
 DRIVER = "postgresql+asyncpg"
 
 DATABASE_AWAY = (SQLAlchemyError, PostgresError, InterfaceError, InternalClientError, OSError)
-"""Raised where a connection breaks or cannot be made, for loops that go on; some of asyncpg's come through unchanged."""
+"""Raised where a connection breaks or cannot be made, for loops that go on; some are asyncpg's own, unwrapped."""
 
 
 def async_url(url: str) -> str:
