@@ -1,4 +1,6 @@
-"""The only file that includes HTTP routers."""
+"""The only file that includes HTTP routers, and what their document says of them all."""
+
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -12,16 +14,45 @@ from app.outbox import routes as outbox
 from app.tickets import routes as tickets
 from app.websocket import routes as websocket
 
+# The busiest first: a request is matched against one after the other.
 ROOMS = (
-    accounts.auth,
-    accounts.users,
     tickets.router,
     files.router,
     agents.router,
+    accounts.auth,
+    accounts.users,
     ai_config.router,
     outbox.router,
     websocket.router,
 )
+
+DESCRIPTION = """\
+Reports of any kind, with their evidence, become categorised, prioritised and routed tickets.
+
+Send `Authorization: Bearer …` with an access token from `/auth/login`, or an API key. Every refusal is
+`application/problem+json` (RFC 9457) with a stable `code`. Lists are arrays; the next page is in the `Link` header.
+What can be edited has an `ETag` and takes `If-Match`. Any POST takes an `Idempotency-Key`. `X-Request-ID` is
+accepted, returned, and found again in the logs.
+"""
+_ROOMS_ARE_FOR = {
+    "accounts": "Registration, logins, API keys, and who may do what.",
+    "agent": "AI agents that write tickets, categorise and read files. A run can be looked at in every step.",
+    "ai-config": "Model, prompt and tools of each agent, in versions. For administrators.",
+    "files": "Evidence: pictures, recordings, documents, logs. What they say is read in the background.",
+    "health": "For load balancers and Prometheus.",
+    "outbox": "Events that could not be delivered. For administrators.",
+    "tickets": "Tickets, their comments and their history.",
+    "websocket": "The live feed itself is at `/ws`.",
+}
+SERVED_AS: dict[str, Any] = {
+    "title": "Evidesk",
+    "version": "1.0.0",
+    "description": DESCRIPTION,
+    "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "servers": [{"url": "/", "description": "The server that this document comes from."}],
+    "openapi_tags": [{"name": name, "description": text} for name, text in _ROOMS_ARE_FOR.items()],
+}
+"""What the OpenAPI document says of the whole."""
 
 
 def include_api(app: FastAPI) -> None:

@@ -15,6 +15,8 @@ import httpx2
 from app.embedded.data_plane import DataPlane
 from app.embedded.process import free_port, last_lines, spawn, stop
 
+API_PROCESSES = os.cpu_count() or 1
+"""Of the product and of the bare server alike."""
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of a server that lives for a minute
 
@@ -87,7 +89,7 @@ def running(*names: str, durable: bool = True, **settings: str) -> Iterator[Stac
             "EVIDESK_PORT": str(port),
             "EVIDESK_MCP_PORT": str(mcp_port),
             "EVIDESK_RATE_LIMIT__REQUESTS": "100000000",
-            "EVIDESK_TELEMETRY__LOG_LEVEL": "WARNING",
+            "EVIDESK_HTTP__WORKERS": str(API_PROCESSES),
             **settings,
         }
         subprocess.run([sys.executable, "-m", "app.cli", "migrate"], env=environment, cwd=ROOT, check=True)
@@ -109,6 +111,7 @@ def bare_server(stack: Stack) -> Iterator[int]:
     """`bench.bare` on the same database; gives its port."""
     port, log = free_port(), stack.directory / "bare.log"
     command = [sys.executable, "-m", "uvicorn", "bench.bare:app", "--port", str(port), "--no-access-log"]
+    command += ["--workers", str(API_PROCESSES)]
     address = stack.plane.database_url.replace("+asyncpg", "")
     environment = {**os.environ, "BENCH_DATABASE_URL": address}
     with started([*command, "--log-level", "warning"], environment, log):

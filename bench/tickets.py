@@ -8,7 +8,7 @@ from statistics import median
 
 from bench.load import CONNECTIONS, Load
 from bench.report import Figures
-from bench.stack import ROOT, bare_server, running
+from bench.stack import API_PROCESSES, ROOT, bare_server, running
 
 ROUNDS = 3
 SECONDS = float(os.environ.get("BENCH_SECONDS", "6"))
@@ -51,7 +51,7 @@ def run() -> Figures:
         ["what", "bare Starlette + asyncpg", "Evidesk", "ratio (min–max)", "Evidesk p95"],
         rows,
         [
-            f"{CONNECTIONS} connections, one API process each, {ROUNDS} rounds of {SECONDS:g} s, the relay at work.",
+            f"{CONNECTIONS} connections, {API_PROCESSES} API processes on each side, {ROUNDS} rounds of {SECONDS:g} s.",
             "Evidesk's request is authenticated, rate-limited and validated; it writes ticket, timeline and outbox.",
         ],
     )

@@ -16,6 +16,7 @@ def main() -> None:
         factory=True,
         host=settings.host,
         port=settings.port,
+        workers=settings.http.workers,
         # Ours are JSON lines with the correlation id; uvicorn's own would be a second format.
         log_config=None,
         access_log=False,
