@@ -41,7 +41,7 @@ def calling(*tools: tuple[str, dict[str, Any]]) -> FunctionModel:
 
 async def run(url: str, token: str, model: FunctionModel, *, enabled: set[str], log: CallLog | None = None) -> str:
     toolset = toolset_for(
-        url, token=token, enabled=enabled, headers={"X-Request-ID": "run-7"}, log=log or CallLog(), retries=0
+        url, token=token, enabled=enabled, headers={"X-Request-ID": "run-7"}, log=log or CallLog(), retries=1
     )
     return (await Agent(model, toolsets=[toolset]).run("go")).output
 
@@ -58,14 +58,14 @@ async def test_every_call_is_logged_with_what_came_of_it(equipped: Resources, ad
         ("route_to_team", {"category": "bug", "priority": "low"}),
         ("get_ticket", {"ticket_id": 7}),
     )
-    with pytest.raises(Exception, match="get_ticket"):
-        await run(
-            equipped.settings.mcp_endpoint,
-            token_of(equipped, ada),
-            model,
-            enabled={"route_to_team", "get_ticket"},
-            log=log,
-        )
+    offered = await run(
+        equipped.settings.mcp_endpoint,
+        token_of(equipped, ada),
+        model,
+        enabled={"route_to_team", "get_ticket"},
+        log=log,
+    )
+    assert offered == "get_ticket,route_to_team"
     calls = {call.tool: call for call in log.calls}
     assert calls["route_to_team"].result["team"] == "engineering"
     assert not calls["route_to_team"].failed
