@@ -9,12 +9,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.accounts.authentication import identify
 from app.ai_config.service import ensure_defaults
-from app.api import include_api
+from app.api import SERVED_AS, include_api
 from app.core.auth import signing_secret
 from app.core.http import API_PREFIX, install_error_handlers
 from app.core.idempotency import AnswerBox
 from app.core.middleware import BodyLimitMiddleware, HeadMiddleware, RoadMiddleware
-from app.core.openapi import Application
+from app.core.openapi import Application, operation_id
 from app.core.ratelimit import RateLimitMiddleware
 from app.core.resources import Resources, open_resources
 from app.core.settings import Settings, get_settings
@@ -63,8 +63,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tracing.force_flush()
 
     app = Application(
-        title="Evidesk",
-        version="1.0.0",
+        **SERVED_AS,
+        generate_unique_id_function=operation_id,
         lifespan=lifespan,
         redirect_slashes=False,
         # RoadMiddleware makes the span and the metrics of a request; the framework's own would be a second set.

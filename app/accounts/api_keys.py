@@ -12,7 +12,7 @@ from app.accounts.repository import ApiKeyRepository
 from app.accounts.scopes import Scope
 from app.core.auth import Principal
 from app.core.clock import now
-from app.core.errors import Invalid
+from app.core.errors import FieldError, Invalid
 from app.core.pagination import Page
 from app.models.user import ApiKey
 
@@ -29,7 +29,8 @@ async def make(
 ) -> tuple[ApiKey, str]:
     """The row and the key itself, which cannot be had again. Raises TooManyApiKeys, and Invalid for a past expiry."""
     if expires_at is not None and expires_at <= now():
-        raise Invalid("The expiry of a new key must lie in the future.")
+        wrong = FieldError(location=["body", "expires_at"], message="must lie in the future", kind="value_error")
+        raise Invalid("The expiry of a new key must lie in the future.", errors=[wrong])
     if await repository.count_keys(db, who.user_id) >= MAX_KEYS:
         raise TooManyApiKeys
     prefix = f"{KEY_START}{secrets.token_hex(4)}"

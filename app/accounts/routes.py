@@ -44,6 +44,7 @@ Id = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 
 @auth.post("/register", status_code=201, responses=documented(AccountTaken))
 async def register(body: RegisterIn, db: WriteSession, res: Res) -> UserOut:
+    """Makes a customer. Any other role is given by an administrator."""
     user = await service.register(
         db, res.settings.auth, username=body.username, email=body.email, password=body.password
     )
@@ -52,6 +53,7 @@ async def register(body: RegisterIn, db: WriteSession, res: Res) -> UserOut:
 
 @auth.post("/login", responses=documented(LoginFailed, TooManyLogins))
 async def login(body: LoginIn, request: Request, response: Response, db: WriteSession, res: Res) -> TokensOut:
+    """By username or email address. After too many failures, 429 for a while."""
     response.headers["Cache-Control"] = "no-store"
     return await logins.login(db, res, name=body.username, password=body.password, address=address_of(request.scope))
 
@@ -63,7 +65,12 @@ async def refresh(body: RefreshIn, response: Response, db: WriteSession, res: Re
     return await logins.refresh(db, res, token=body.refresh_token)
 
 
-@auth.post("/logout", status_code=204, responses=documented(Unauthenticated))
+@auth.post(
+    "/logout",
+    status_code=204,
+    responses=documented(Unauthenticated),
+    openapi_extra={"security": [{"bearer": []}, {}]},
+)
 async def logout(request: Request, db: WriteSession, body: LogoutIn | None = None) -> None:
     """Ends the login of the refresh token in the body, of the access token sent, or of both."""
     identity = await identity_of(request)
@@ -75,6 +82,7 @@ async def logout(request: Request, db: WriteSession, body: LogoutIn | None = Non
 
 @users.get("/me")
 async def me(who: CurrentUser, db: ReadSession) -> UserOut:
+    """Whose credential this is, and with which role."""
     return UserOut.model_validate(await service.get(db, who, who.user_id))
 
 
@@ -87,6 +95,7 @@ async def list_keys(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> list[ApiKeyOut]:
+    """One's own keys that have not been revoked, without the secret itself."""
     page = await api_keys.page(db, who, cursor=cursor, limit=limit)
     link_next(request, response, page.next_cursor)
     return [ApiKeyOut.model_validate(key) for key in page.rows]
@@ -94,6 +103,7 @@ async def list_keys(
 
 @users.post("/me/api-keys", status_code=201, responses=documented(TooManyApiKeys))
 async def make_key(body: ApiKeyIn, who: CurrentUser, response: Response, db: WriteSession) -> ApiKeyMade:
+    """A key for a program, limited to its scopes. The answer is the only time that it is shown."""
     row, key = await api_keys.make(db, who, name=body.name, scopes=body.scopes, expires_at=body.expires_at)
     response.headers["Cache-Control"] = "no-store"
     return ApiKeyMade(**ApiKeyOut.model_validate(row).model_dump(), key=key)
@@ -101,6 +111,7 @@ async def make_key(body: ApiKeyIn, who: CurrentUser, response: Response, db: Wri
 
 @users.delete("/me/api-keys/{key_id}", status_code=204, responses=documented(ApiKeyNotFound))
 async def revoke_key(key_id: Id, who: CurrentUser, db: WriteSession) -> None:
+    """The key stops working at once."""
     await api_keys.revoke(db, who, key_id)
 
 
@@ -115,6 +126,7 @@ async def list_users(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> list[UserOut]:
+    """For administrators."""
     page = await service.page(db, who, role=role, active=active, cursor=cursor, limit=limit)
     link_next(request, response, page.next_cursor)
     return [UserOut.model_validate(user) for user in page.rows]
@@ -129,6 +141,7 @@ async def change_user(
     db: WriteSession,
     if_match: IfMatch = None,
 ) -> UserOut:
+    """Role, and whether the account is active. Deactivating ends every login; the last administrator stays."""
     user = await service.get(db, who, user_id)
     wanted = body.model_dump(exclude_none=True)
     check_version(if_match, version=user.version, current={"role": user.role, "active": user.active}, wanted=wanted)

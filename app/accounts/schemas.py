@@ -2,11 +2,11 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from app.accounts.scopes import Scope
 from app.core.auth import Role
-from app.core.schemas import In, Line, Out, Text
+from app.core.schemas import In, Line, Moment, Out, Text
 
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _EMAIL = re.compile(rf"[^\s@\"(),:;<>\[\]\\]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
@@ -93,7 +93,7 @@ class UserPatch(In):
 class ApiKeyIn(In):
     name: Annotated[Line, Field(max_length=100)]
     scopes: Annotated[set[Scope], Field(min_length=1)]
-    expires_at: Annotated[AwareDatetime | None, Field(description="Unset: until it is revoked.")] = None
+    expires_at: Annotated[Moment | None, Field(description="Unset: until it is revoked.")] = None
 
 
 class ApiKeyOut(Out):

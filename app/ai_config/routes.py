@@ -73,6 +73,7 @@ async def list_configs(_who: AdminUser, db: ReadSession) -> list[ConfigOut]:
 
 @router.get("/{agent_type}", responses=_ONE)
 async def get_config(agent_type: str, _who: AdminUser, db: ReadSession) -> ConfigOut:
+    """The version that is in force."""
     return _shown(await service.shown(db, service.agent_type(agent_type)))
 
 

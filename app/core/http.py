@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic_core import from_json
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -82,8 +82,14 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
     return problem_response(cast("Problem", error))
 
 
-async def _on_validation(_request: Request, error: Exception) -> Response:
-    return problem_response(Invalid(errors=field_errors(cast("RequestValidationError", error).errors())))
+async def _on_validation(request: Request, error: Exception) -> Response:
+    errors = cast("RequestValidationError", error).errors()
+    if any(one["loc"][:1] == ("path",) for one in errors) and any(
+        _is_exact(route, request) for route in _here(request)
+    ):
+        # PUT /tickets/categorize: that address is no ticket's, it is one of its own without this method.
+        return problem_response(MethodNotAllowed(headers={"Allow": _allowed(request)}))
+    return problem_response(Invalid(errors=field_errors(errors)))
 
 
 async def _on_http(request: Request, raised: Exception) -> Response:
@@ -104,14 +110,27 @@ async def _on_http(request: Request, raised: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Every method of this address; the framework would name those of the first route that it found there."""
-    methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        pattern = getattr(route, "path_regex", None)
-        if pattern is not None and pattern.match(request.scope["path"]):
-            methods |= route.methods or set()
+    here = _here(request)
+    exact = [route for route in here if _is_exact(route, request)]
+    methods = {method for route in exact or here for method in route.methods or ()}
     if "GET" in methods:
         methods.add("HEAD")
     return ", ".join(sorted(methods))
+
+
+def _here(request: Request) -> list[RouteContext]:
+    """The routes whose pattern this address fits."""
+    fits = request.scope["path"]
+    return [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if (pattern := getattr(route, "path_regex", None)) is not None and pattern.match(fits)
+    ]
+
+
+def _is_exact(route: RouteContext, request: Request) -> bool:
+    """Whether the route is this very address, with nothing variable in it."""
+    return bool(route.path == request.scope["path"])
 
 
 def database_away(error: Exception) -> Unavailable | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from app.core.errors import (
     BadRequest,
@@ -33,6 +34,14 @@ _IDEMPOTENCY_KEY = {
 }
 
 
+_LARGEST = 2**63 - 1
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the route's function: what generated clients call their methods. A test keeps them unique."""
+    return route.name
+
+
 class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -50,6 +59,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     schemas |= problem.pop("$defs")
     schemas["Problem"] = problem
     for path, method, operation in _operations(document):
+        operation["summary"] = operation["summary"].capitalize()
         responses = operation.setdefault("responses", {})
         for status, response in [*responses.items()]:
             if _is_frameworks(response):
@@ -63,11 +73,23 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             )
         if method == "post" and path.startswith(API_PREFIX):
             operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-        if security := operation.get("security"):
+        # An empty list says that nobody needs to log in; one with {} that one may.
+        security = operation.setdefault("security", [])
+        if security and {} not in security:
             security.append({_KEY_SCHEME: []})
         operation["responses"] = dict(sorted(responses.items()))
     components.setdefault("securitySchemes", {})[_KEY_SCHEME] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    _mend_bounds(document)
     return document
+
+
+def _mend_bounds(node: Any) -> None:
+    """The framework keeps bounds as floats, in which 2**63 - 1 is 2**63: beyond what a column can hold."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(value, dict | list):
+            _mend_bounds(value)
+        elif isinstance(value, float) and value.is_integer():
+            node[key] = min(int(value), _LARGEST)
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -1,8 +1,10 @@
 """Bases of what comes in, what goes out, and what is told to others."""
 
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _refuse_nul(value: Any) -> Any:
@@ -38,6 +40,26 @@ Body = Annotated[Text, Field(min_length=1, max_length=100_000), AfterValidator(_
 
 Slug = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A key such as a category or a team."""
+
+_NUMBER = re.compile(r"\s*[+-]?[\d._]+(e[+-]?\d+)?\s*", re.IGNORECASE)
+
+
+def _refuse_number(value: Any) -> Any:
+    # Pydantic would take it for seconds since 1970, or milliseconds if it is large.
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("must be a time as in RFC 3339, such as 2026-01-31T09:30:00Z")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_refuse_number), AfterValidator(_in_utc)]
+"""A point in time, given with its offset."""
 
 BIGINT_MAX = 2**63 - 1
 RowId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]

@@ -134,6 +134,7 @@ async def upload_file(
 async def list_files(
     asked: Annotated[FileQuery, Query()], who: CurrentUser, db: ReadSession, request: Request, response: Response
 ) -> list[FileOut]:
+    """Files that one may see, newest first."""
     page = await files.list_files(db, who, asked=asked)
     link_next(request, response, page.next_cursor)
     return list(page.rows)
@@ -141,16 +142,19 @@ async def list_files(
 
 @router.get("/{file_id}", responses=documented(FileMissing))
 async def get_file(file_id: UUID, who: CurrentUser, db: ReadSession) -> FileOut:
+    """What is known of a file, without its bytes."""
     return await files.get(db, who, file_id)
 
 
 @router.get("/{file_id}/status", responses=documented(FileMissing))
 async def get_file_status(file_id: UUID, who: CurrentUser, db: ReadSession) -> FileStatusOut:
+    """How far the reading of a file has come; `error` says why it failed."""
     return await files.status(db, who, file_id)
 
 
 @router.get("/{file_id}/text", responses=documented(FileMissing))
 async def get_file_text(file_id: UUID, who: CurrentUser, db: ReadSession) -> FileTextOut:
+    """What was read, in segments with their place and confidence. Empty until the status is `completed`."""
     return await files.read_text(db, who, file_id)
 
 

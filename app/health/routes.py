@@ -20,6 +20,7 @@ async def health() -> Health:
 
 @router.get("/health/db", responses=documented(DatabaseAway))
 async def database_health(resources: Res) -> DatabaseHealth:
+    """Asks the database; 503 when it does not answer."""
     try:
         await service.check_database(resources)
     except (SQLAlchemyError, OSError) as error:

@@ -53,6 +53,7 @@ _POSTING = (IdempotencyKeyInvalid, TooLarge, Invalid, IdempotencyConflict)
 async def create_ticket(
     body: TicketIn, who: CurrentUser, db: WriteSession, request: Request, response: Response
 ) -> TicketOut:
+    """A report. What is left open is categorised, prioritised and routed soon after the answer."""
     ticket = await tickets.create(
         db,
         who,
@@ -69,6 +70,7 @@ async def create_ticket(
 
 @router.get("", responses=documented(Invalid, BadCursor), openapi_extra=documented_query(TicketQuery))
 async def list_tickets(who: CurrentUser, db: ReadSession, request: Request, response: Response) -> list[TicketOut]:
+    """What one may see: customers their own, staff all. `q` searches titles and descriptions by words."""
     page = await tickets.list_tickets(db, who, asked=read_query(request, TicketQuery))
     link_next(request, response, page.next_cursor)
     return list(page.rows)
@@ -82,6 +84,7 @@ async def categorize(body: CategorizeIn, _who: CurrentUser) -> CategorizeOut:
 
 @router.get("/{ticket_id}", responses=documented(TicketMissing))
 async def get_ticket(ticket_id: int, who: CurrentUser, db: ReadSession, response: Response) -> TicketOut:
+    """The `ETag` is what `If-Match` of an edit refers to."""
     ticket = await tickets.get(db, who, ticket_id)
     response.headers["ETag"] = etag(ticket.version)
     return ticket
@@ -96,6 +99,7 @@ async def replace_ticket(
     response: Response,
     if_match: IfMatch = None,
 ) -> TicketOut:
+    """All editable fields at once: an optional one that is left out is cleared."""
     ticket = await tickets.update(db, who, ticket_id, edit=body.edit(), if_match=if_match, whole=True)
     response.headers["ETag"] = etag(ticket.version)
     return ticket
@@ -118,6 +122,7 @@ async def edit_ticket(
 
 @router.delete("/{ticket_id}", status_code=204, responses=documented(SupervisorOnly, TicketMissing, PreconditionFailed))
 async def delete_ticket(ticket_id: int, who: CurrentUser, db: WriteSession, if_match: IfMatch = None) -> None:
+    """For supervisors. The ticket is hidden, its history is kept."""
     await tickets.delete(db, who, ticket_id, if_match=if_match)
 
 
@@ -130,6 +135,7 @@ async def list_comments(
     request: Request,
     response: Response,
 ) -> list[CommentOut]:
+    """Oldest first. Customers are not shown internal ones."""
     page = await tickets.comments(db, who, ticket_id, cursor=asked.cursor, limit=asked.limit)
     link_next(request, response, page.next_cursor)
     return list(page.rows)
@@ -139,6 +145,7 @@ async def list_comments(
     "/{ticket_id}/comments", status_code=201, responses=documented(StaffOnly, TicketMissing, TicketClosed, *_POSTING)
 )
 async def add_comment(ticket_id: int, body: CommentIn, who: CurrentUser, db: WriteSession) -> CommentOut:
+    """Internal ones are for staff, to write and to read."""
     return await tickets.comment(db, who, ticket_id, body=body.body, visibility=body.visibility)
 
 
@@ -151,6 +158,7 @@ async def get_timeline(
     request: Request,
     response: Response,
 ) -> list[ChangeOut]:
+    """Who changed what, and when, oldest first."""
     page = await tickets.timeline(db, who, ticket_id, cursor=asked.cursor, limit=asked.limit)
     link_next(request, response, page.next_cursor)
     return list(page.rows)
@@ -160,4 +168,5 @@ async def get_timeline(
 async def get_similar(
     ticket_id: int, who: CurrentUser, db: ReadSession, limit: Annotated[int, Query(ge=1, le=50)] = 5
 ) -> list[SimilarOut]:
+    """Other tickets that one may see, most alike first."""
     return await tickets.similar(db, who, ticket_id, limit=limit)

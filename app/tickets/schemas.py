@@ -1,12 +1,12 @@
 """Tickets on the wire: what may be sent, and what is answered."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypedDict, cast
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
 from app.core.pagination import Cursor, Limit
-from app.core.schemas import Body, In, Line, Out, RowId, Slug, Text
+from app.core.schemas import Body, In, Line, Moment, Out, RowId, Slug, Text
 from app.models.ticket import Priority, TicketStatus, Visibility
 
 MAX_TAGS = 20
@@ -16,16 +16,8 @@ def _distinct(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
-
-
 Tag = Annotated[Text, Field(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$")]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Who = Annotated[Text, Field(min_length=1, max_length=50)]
 SortKey = Literal[
     "id", "created_at", "updated_at", "priority", "status", "-id", "-created_at", "-updated_at", "-priority", "-status"

@@ -17,7 +17,7 @@ class WebSocketHealth(BaseModel):
     active_connections: int
 
 
-@router.get("/health")
+@router.get("/health", operation_id="websocket_health")
 async def health(request: Request) -> WebSocketHealth:
     """Sockets of the process that answers."""
     manager: ConnectionManager = request.app.state.websockets

@@ -46,6 +46,11 @@ async def get(number: RowId) -> dict[str, int]:
     return {"number": number}
 
 
+@router.post("/counted")
+async def count() -> int:
+    return 3
+
+
 @router.delete("/{number}", status_code=204)
 async def drop(number: int) -> None: ...
 
@@ -174,6 +179,14 @@ async def test_unknown_addresses_and_methods_are_problems(small: httpx2.AsyncCli
     assert code_of(answer) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "GET, HEAD, POST"
     assert (await small.options("/things/1")).headers["allow"] == "DELETE, GET, HEAD"
+
+
+async def test_an_address_of_its_own_is_not_taken_for_an_id(small: httpx2.AsyncClient) -> None:
+    assert (await small.post("/things/counted")).json() == 3
+    for method in ("GET", "DELETE", "PATCH"):
+        answer = await small.request(method, "/things/counted")
+        assert code_of(answer) == (405, "method_not_allowed")
+        assert answer.headers["allow"] == "POST"
 
 
 async def test_what_the_framework_refuses_keeps_its_status_and_headers(small: httpx2.AsyncClient) -> None:

@@ -4,7 +4,7 @@ import pickle
 from typing import ClassVar
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.core.errors import (
     Conflict,
@@ -15,7 +15,7 @@ from app.core.errors import (
     Unauthenticated,
     documented,
 )
-from app.core.schemas import BIGINT_MAX, Body, Event, In, Line, RowId, Slug, Text
+from app.core.schemas import BIGINT_MAX, Body, Event, In, Line, Moment, RowId, Slug, Text
 
 
 class Form(In):
@@ -102,3 +102,22 @@ def test_documented_errors_are_one_entry_a_status_with_every_code() -> None:
     answers = documented(NotFound, Gone, Conflict)
     assert set(answers) == {404, 409}
     assert answers[404]["description"] == "`not_found`: Not found; `gone`: Gone"
+
+
+MOMENT = TypeAdapter(Moment)
+
+
+@pytest.mark.parametrize("spelt", ["0", "0.5", "-1", "1e9", "20260131", " 7 ", 0, 1_700_000_000, 0.5])
+def test_a_number_is_no_time(spelt: object) -> None:
+    with pytest.raises(ValidationError, match="RFC 3339"):
+        MOMENT.validate_python(spelt)
+
+
+@pytest.mark.parametrize("spelt", ["2026-01-31T09:30:00", "9999-12-31T23:59:59-01:00", "soon", None])
+def test_a_time_has_an_offset_and_lies_within_what_can_be_stored(spelt: object) -> None:
+    with pytest.raises(ValidationError):
+        MOMENT.validate_python(spelt)
+
+
+def test_a_time_is_kept_in_utc() -> None:
+    assert MOMENT.validate_python("2026-01-31T09:30:00+02:00").isoformat() == "2026-01-31T07:30:00+00:00"
