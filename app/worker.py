@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from app.agents import tasks as agent_tasks
 from app.core.settings import get_settings
@@ -32,3 +32,9 @@ def log_our_way(**_: Any) -> None:
 def trace_in_child(**_: Any) -> None:
     """After the fork: an exporter's thread would not survive it."""
     configure_tracing("worker", get_settings().telemetry)
+
+
+@worker_process_shutdown.connect(weak=False)
+def send_last_spans(**_: Any) -> None:
+    """A child leaves without running what is registered for its exit."""
+    configure_tracing("worker", get_settings().telemetry).shutdown()

@@ -11,6 +11,8 @@ from fastmcp.client import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.mcp import CallToolFunc, MCPToolset, ToolResult
@@ -18,6 +20,8 @@ from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
 
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 60.0
+
+_tracer = trace.get_tracer("evidesk.mcp_client")
 
 
 class ToolServerAway(Exception):
@@ -44,6 +48,10 @@ class CallLog:
     async def __call__(
         self, _context: RunContext[Any], call: CallToolFunc, name: str, arguments: dict[str, Any]
     ) -> ToolResult:
+        with _calling(name):
+            return await self._timed(call, name, arguments)
+
+    async def _timed(self, call: CallToolFunc, name: str, arguments: dict[str, Any]) -> ToolResult:
         started = time.perf_counter()
         try:
             result = await call(name, arguments)
@@ -59,6 +67,19 @@ class CallLog:
 
     def _add(self, name: str, arguments: dict[str, Any], result: Any, *, failed: bool, started: float) -> None:
         self.calls.append(ToolCall(name, arguments, result, failed, time.perf_counter() - started))
+
+
+@contextmanager
+def _calling(tool: str) -> Iterator[None]:
+    """A span that the call's `_meta` carries to the server. A failure is told by its kind: messages quote content."""
+    with _tracer.start_as_current_span(
+        f"mcp.call {tool}", kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
+    ) as current:
+        try:
+            yield
+        except BaseException as error:
+            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
 
 
 @contextmanager

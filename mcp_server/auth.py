@@ -12,10 +12,12 @@ from fastmcp.server.auth import AccessToken, TokenVerifier
 from fastmcp.server.dependencies import get_access_token
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import Tool, ToolResult
+from opentelemetry.trace import SpanKind
 
 from app.accounts.authentication import authenticate
 from app.core.auth import Principal, Role
 from app.core.errors import Unauthenticated
+from app.core.telemetry import span
 from mcp_server.desk import Desk
 
 
@@ -89,4 +91,5 @@ class ToolScopes(Middleware):
     ) -> ToolResult:
         if not may_use(context.message.name):
             raise ToolError(f"This token does not allow the tool {context.message.name}.")
-        return await call_next(context)
+        with span(f"mcp.tool {context.message.name}", kind=SpanKind.SERVER):
+            return await call_next(context)

@@ -92,7 +92,7 @@ async def run_agent(
 ) -> BaseModel:
     """The agent's answer. Raises RunFailure, and lets cancellation through; `deps.calls` and `meter` then hold what was
     done up to that point."""
-    with span("agent run", agent=kind.value, operation=prompt.operation, model=config.model):
+    with span(f"agent {kind.value}", operation=prompt.operation, model=config.model):
         try:
             model = resolve(config.model, settings)
             finished = await AGENTS[kind].run(
@@ -111,7 +111,7 @@ async def run_agent(
         except AgentRunError as error:
             raise _failure(error) from error
         except ToolServerAway as error:
-            log.warning("tool_server_away", error=str(error))
+            log.warning("tool_server_away", error=type(error.__cause__ or error).__name__)
             raise RunFailure("The tool server could not be reached.", passing=True) from error
     answer: BaseModel = finished.output
     return answer

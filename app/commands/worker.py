@@ -12,7 +12,8 @@ def arguments(settings: Settings, extra: list[str]) -> list[str]:
     """`extra` comes last, so that it wins: `evidesk worker --queues recognition`."""
     concurrency = str(settings.jobs.worker_concurrency)
     quiet = ["--without-gossip", "--without-mingle"]
-    return ["worker", "--queues", QUEUES, "--concurrency", concurrency, "--loglevel", "INFO", *quiet, *extra]
+    # The banner is no JSON line.
+    return ["--quiet", "worker", "--queues", QUEUES, "--concurrency", concurrency, "--loglevel", "INFO", *quiet, *extra]
 
 
 def main() -> None:

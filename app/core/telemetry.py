@@ -1,15 +1,20 @@
 """Logs, traces and the one correlation id that follows a request along the whole road.
 
 The id is `X-Request-ID` at the door; from there it travels in outbox rows, Celery headers, tool calls and outgoing
-requests through `inject()` and `continued(headers)`. Logs are JSON lines on standard error. Nothing here logs a body.
+requests through `inject()` and `continued(headers)`. Logs are JSON lines on standard error, one an event, with
+`timestamp`, `level`, `logger`, `service`, `event` and, where there are such, `correlation_id`, `trace_id` and
+`exception`. Nothing here logs a body; what a library would quote of one is taken out (`app.core.redaction`).
 """
 
 import logging
 import sys
+import threading
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -19,14 +24,19 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer
 
+from app.core.redaction import cleaned, described, discreet
 from app.core.settings import TelemetrySettings
 
 CORRELATION_HEADER = "X-Request-ID"
 _CARRIER_KEY = "correlation_id"
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+
+OUR_LOGGERS = ("app", "mcp_server", "mcp_client")
+_LOUD = ("uvicorn.access", "httpx", "httpx2", "botocore", "urllib3", "websockets", "mcp", "fakeredis")
+"""These print addresses with tokens in them, or a line a request; ours says the same without the query."""
 
 _tracer = trace.get_tracer("evidesk")
 
@@ -44,6 +54,21 @@ def _add_context(_logger: Any, _method: str, event: structlog.typing.EventDict) 
     return event
 
 
+def _add_exception(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["exception"] = described(error)
+    return event
+
+
+def _clean(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    clean: structlog.typing.EventDict = cleaned(event)
+    return clean
+
+
 class JsonLines(logging.StreamHandler[TextIO]):
     """Writes to whatever standard error is at the moment: it may be replaced after the start."""
 
@@ -54,9 +79,16 @@ class JsonLines(logging.StreamHandler[TextIO]):
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
 
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record if isinstance(record.msg, dict) else discreet(record))
+
 
 def configure_logging(service: str, settings: TelemetrySettings) -> None:
-    """JSON lines for our own logs and every library's, each with the service's name and the correlation id."""
+    """JSON lines for our own logs, every library's, warnings and what nobody caught, each with the service's name.
+
+    `log_level` is ours; libraries never say more than INFO, for what they say below that quotes bodies. Handlers that
+    libraries brought along are taken off, so call this after the imports.
+    """
 
     def _add_service(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["service"] = service
@@ -86,17 +118,55 @@ def configure_logging(service: str, settings: TelemetrySettings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _add_exception,
+                _clean,
                 structlog.processors.JSONRenderer(),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers = [other for other in root.handlers if not isinstance(other, JsonLines)] + [handler]
-    root.setLevel(settings.log_level)
-    # These print addresses with tokens in them, or a line a request; ours says the same without the query.
-    for name in ("uvicorn.access", "httpx", "httpx2", "botocore", "urllib3", "websockets", "mcp", "fakeredis"):
+    root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[settings.log_level]))
+    for name in OUR_LOGGERS:
+        logging.getLogger(name).setLevel(settings.log_level)
+    for known in list(logging.root.manager.loggerDict.values()):
+        if isinstance(known, logging.Logger) and known.handlers:
+            known.handlers, known.propagate = [], True
+    for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)
+    _log_what_python_prints()
+
+
+def _log_what_python_prints() -> None:
+    """Warnings, and exceptions that end the process or a thread, unless somebody else sees to them."""
+    warnings.showwarning = _log_warning
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _log_crash
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread_crash
+
+
+def _log_warning(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    # Not the message: a serializer's quotes the value.
+    get_logger("py.warnings").warning("warning", category=category.__name__, at=f"{filename}:{lineno}")
+
+
+def _log_crash(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    get_logger(__name__).critical("process_crashed", exc_info=error)
+
+
+def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
+    name = crash.thread.name if crash.thread is not None else ""
+    get_logger(__name__).critical("thread_crashed", thread=name, exc_info=crash.exc_value)
+
+
+class OurSpansOnly(TracerProvider):
+    """Passes a library's context on but keeps none of its spans: they quote messages, arguments and errors."""
+
+    def get_tracer(self, instrumenting_module_name: str, *args: Any, **kwargs: Any) -> Tracer:
+        if not instrumenting_module_name.startswith("evidesk"):
+            return NoOpTracer()
+        return super().get_tracer(instrumenting_module_name, *args, **kwargs)
 
 
 def configure_tracing(service: str, settings: TelemetrySettings) -> TracerProvider:
@@ -107,7 +177,7 @@ def configure_tracing(service: str, settings: TelemetrySettings) -> TracerProvid
     current = trace.get_tracer_provider()
     if isinstance(current, TracerProvider):
         return current
-    provider = TracerProvider(resource=Resource.create({"service.name": f"evidesk-{service}"}))
+    provider = OurSpansOnly(resource=Resource.create({"service.name": f"evidesk-{service}"}))
     if settings.otlp_endpoint:
         exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.rstrip("/") + "/v1/traces")
         provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -19,7 +19,7 @@ from app.core.redis import REDIS_AWAY, RedisError
 from app.core.resources import Resources, open_resources
 from app.core.settings import Settings
 from app.core.tasks import configure
-from app.core.telemetry import configure_logging, configure_tracing, get_logger
+from app.core.telemetry import configure_logging, configure_tracing, continued, get_logger
 from app.outbox import batch, notifications, plan
 from app.outbox.batch import ClaimedRow, Failure
 from app.outbox.broker import Broker
@@ -89,17 +89,19 @@ class Relay:
 
     def _report(self, delivered: list[ClaimedRow], failures: list[Failure], away: Exception | None) -> None:
         for row in delivered:
-            log.info("event_delivered", **_described(row))
+            with continued(row.carrier):
+                log.info("event_delivered", **_described(row))
         for failure in failures:
             dead = batch.is_last_attempt(failure.row, self._settings)
             say = log.error if dead else log.warning
             # The class alone: a message may quote what the row holds. It is in `last_error`, for admins.
-            say(
-                "event_dead" if dead else "event_failed",
-                error=failure.error.partition(":")[0],
-                attempts=failure.row.attempts + 1,
-                **_described(failure.row),
-            )
+            with continued(failure.row.carrier):
+                say(
+                    "event_dead" if dead else "event_failed",
+                    error=failure.error.partition(":")[0],
+                    attempts=failure.row.attempts + 1,
+                    **_described(failure.row),
+                )
         if away is not None:
             log.warning("redis_away", error=type(away).__name__)
 
@@ -109,7 +111,6 @@ def _described(row: ClaimedRow) -> dict[str, object]:
         "outbox_id": row.id,
         "event_type": row.type,
         "aggregate": row.aggregate,
-        "correlation_id": row.carrier.get("correlation_id", ""),
     }
 
 

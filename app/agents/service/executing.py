@@ -197,7 +197,9 @@ async def _record_answer(resources: Resources, claim: Claim, plan: _Plan, spent:
 
 async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, spent: _Spent, failure: RunFailure) -> None:
     """What may pass is tried again after a rest, as often as any job; what will not pass ends the run."""
-    log.warning("run_failed", run=str(plan.run_id), reason=failure.reason, passing=failure.passing)
+    # Not the reason: it may repeat a model's words. Administrators and the person read it in the run.
+    cause = type(failure.__cause__ or failure).__name__
+    log.warning("run_failed", run=str(plan.run_id), error=cause, passing=failure.passing)
     async with resources.db.unit_of_work() as db:
         if failure.passing:
             most = resources.settings.jobs.max_attempts

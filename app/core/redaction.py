@@ -1,0 +1,111 @@
+"""What a log line may not say. Secrets are blotted out wherever they are quoted; exceptions say what they are and where
+they were raised, but not their message, which tends to quote its input: a ticket, a file, a row.
+
+Blotting out is the net below the rule that nobody logs a secret or a content, not a replacement for it.
+"""
+
+import copy
+import logging
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+REDACTED = "[redacted]"
+
+_NAMES = r"(?:[a-z0-9]+[_-])*(?:token|password|passwd|pwd|secret|api[_-]?key|authorization|cookie|credentials?)"
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+_BLOTS = (
+    # Login and password in an address.
+    (re.compile(r"(\w://)[^/\s@]*:[^/\s@]*@"), rf"\1{REDACTED}@"),
+    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
+    # JSON Web Tokens, our API keys, those of model providers.
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
+    (re.compile(r"\bevd_[0-9a-f]+_[0-9a-f]+"), REDACTED),
+    (re.compile(r"\bsk-[\w-]{16,}"), REDACTED),
+    # name=value, name: value, "name": "value", name%3Dvalue.
+    (re.compile(rf"\b({_NAMES}['\"]?\s*(?:=|:|%3d|%3a)\s*['\"]?)[^\s&,;'\"]+", re.IGNORECASE), rf"\1{REDACTED}"),
+)
+_QUERY = re.compile(r"\?[^\s\"']*")
+
+Frames = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def redacted(text: str) -> str:
+    for pattern, instead in _BLOTS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def cleaned(value: Any) -> Any:
+    """The same value, fit for a JSON line: secrets blotted out by name and by look, exceptions by their kind."""
+    match value:
+        case str():
+            return redacted(value)
+        case None | bool() | int() | float():
+            return value
+        case BaseException():
+            return named(value)
+        case Mapping():
+            return {
+                str(key): REDACTED if isinstance(item, str) and _SECRET_NAME.fullmatch(str(key)) else cleaned(item)
+                for key, item in value.items()
+            }
+        case list() | tuple() | set() | frozenset():
+            return [cleaned(item) for item in value]
+        case _:
+            return redacted(str(value))
+
+
+def named(error: BaseException) -> str:
+    """The kind; of the operating system's errors also the words, for they are its own: a port in use, a full disk."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return f"{name}: {redacted(str(error))}" if isinstance(error, OSError) else name
+
+
+def described(error: BaseException) -> str:
+    """A traceback as Python writes it, causes first, without messages and local values."""
+    return "".join(_chapters(error, set()))
+
+
+def _chapters(error: BaseException, told: set[int]) -> Iterator[str]:
+    told.add(id(error))
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and id(cause) not in told:
+        yield from _chapters(cause, told)
+        link = "the direct cause of" if error.__cause__ is not None else "being handled before"
+        yield f"\nwas {link}\n\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{named(error)}\n"
+    if isinstance(error, BaseExceptionGroup):
+        for number, member in enumerate(error.exceptions, 1):
+            if id(member) not in told:
+                yield f"\nNumber {number} of the group:\n\n"
+                yield from _chapters(member, told)
+
+
+def discreet(record: logging.LogRecord) -> logging.LogRecord:
+    """A copy of a library's record that quotes no exception and no address' query."""
+    record = copy.copy(record)
+    if isinstance(record.msg, BaseException):
+        record.msg = named(record.msg)
+    if isinstance(record.args, Mapping):
+        record.args = _of_a_task(record.args)
+    elif record.args:
+        record.args = tuple(named(arg) if isinstance(arg, BaseException) else arg for arg in record.args)
+    if record.name.startswith("uvicorn") and isinstance(record.msg, str):
+        # A client may put its token into any name, and to any address.
+        record.msg, record.args = _QUERY.sub("?" + REDACTED, record.getMessage()), None
+    return record
+
+
+def _of_a_task(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Celery's lines about a task that failed hold the exception's repr and its traceback as text."""
+    kept = dict(about)
+    if isinstance(kept.get("exc"), str):
+        kept["exc"] = kept["exc"].partition("(")[0]
+    if isinstance(kept.get("traceback"), str):
+        kept["traceback"] = ""
+    return kept
