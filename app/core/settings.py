@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     @property
     def mcp_endpoint(self) -> str:
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - told apart, not bound
-        return self.mcp_url or f"http://{host}:{self.mcp_port}/mcp"
+        return self.mcp_url or f"http://{f'[{host}]' if ':' in host else host}:{self.mcp_port}/mcp"
 
 
 @lru_cache

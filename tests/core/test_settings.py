@@ -44,6 +44,5 @@ def test_agents_find_the_tools_on_this_host_unless_told_otherwise() -> None:
     assert Settings(_env_file=None, mcp_port=9001).mcp_endpoint == "http://127.0.0.1:9001/mcp"
     assert Settings(_env_file=None, host="0.0.0.0").mcp_endpoint == "http://127.0.0.1:8001/mcp"
     assert Settings(_env_file=None, host="10.0.0.5").mcp_endpoint == "http://10.0.0.5:8001/mcp"
-    assert Settings(_env_file=None, host="0.0.0.0").mcp_endpoint == "http://127.0.0.1:8001/mcp"
     assert Settings(_env_file=None, host="::1").mcp_endpoint == "http://[::1]:8001/mcp"
     assert Settings(_env_file=None, mcp_url="http://tools:1/mcp").mcp_endpoint == "http://tools:1/mcp"
