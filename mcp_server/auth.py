@@ -91,5 +91,12 @@ class ToolScopes(Middleware):
     ) -> ToolResult:
         if not may_use(context.message.name):
             raise ToolError(f"This token does not allow the tool {context.message.name}.")
-        with span(f"mcp.tool {context.message.name}", kind=SpanKind.SERVER):
+        with span(f"mcp.tool {context.message.name}", kind=SpanKind.SERVER, traceparent=_caused_by(context)):
             return await call_next(context)
+
+
+def _caused_by(context: MiddlewareContext[mcp_types.CallToolRequestParams]) -> str | None:
+    """The caller's span. The HTTP request's own header is the connection's, the same for all its calls."""
+    called = context.fastmcp_context and context.fastmcp_context.request_context
+    given = (called.meta or {}).get("traceparent") if called else None
+    return given if isinstance(given, str) else None

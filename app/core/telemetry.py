@@ -146,7 +146,14 @@ def _log_what_python_prints() -> None:
         threading.excepthook = _log_thread_crash
 
 
-def _log_warning(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     # Not the message: a serializer's quotes the value.
     get_logger("py.warnings").warning("warning", category=category.__name__, at=f"{filename}:{lineno}")
 
@@ -191,10 +198,22 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 @contextmanager
-def span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int | float | bool) -> Iterator[Span]:
-    """A span under the current one; an exception marks it failed by its type alone (messages may quote content)."""
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    traceparent: str | None = None,
+    **attributes: str | int | float | bool,
+) -> Iterator[Span]:
+    """A span under the current one, or under the one that `traceparent` (W3C) names; an exception marks it failed by
+    its type alone (messages may quote content)."""
     with _tracer.start_as_current_span(
-        name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+        name,
+        context=propagate.extract({"traceparent": traceparent}) if traceparent else None,
+        kind=kind,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as current:
         try:
             yield current
