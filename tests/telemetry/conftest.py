@@ -1,4 +1,4 @@
-"""The whole road in one process: the API, the real relay, the real tasks, the tool server on a port, the local model."""
+"""The whole road in one process: API, relay, tasks, the tool server on a port, the local model."""
 
 import asyncio
 import contextlib
