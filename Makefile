@@ -11,7 +11,7 @@ JOBS ?= 2
 # Options of the command, as in: make run ARGS=--once
 ARGS ?=
 
-.PHONY: help install run test check bench lint format typecheck imports openapi lock migrate clean distclean
+.PHONY: help install run test check bench lint format typecheck imports fuzz openapi lock migrate clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ typecheck: $(READY)-dev ## Check the types
 
 imports: $(READY)-dev ## Check who may import whom
 	@$(BIN)/lint-imports --no-cache
+
+fuzz: $(READY)-dev ## Send every operation of the API many odd requests (ARGS='EXAMPLES=200 SEED=7')
+	@env EXAMPLES=50 $(ARGS) $(BIN)/pytest tests/openapi/test_fuzz.py --no-cov
 
 bench: $(READY)-dev ## Measure, and write docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)

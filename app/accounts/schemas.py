@@ -49,13 +49,16 @@ GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=256), AfterV
 GivenToken = Annotated[SecretStr, Field(min_length=1, max_length=512), AfterValidator(_well_formed)]
 
 
-class RegisterIn(In):
+class RegisterIn(
+    In,
+    json_schema_extra={"examples": [{"username": "ada", "email": "ada@example.com", "password": "a long passphrase"}]},
+):
     username: Username
     email: Email
     password: NewPassword
 
 
-class LoginIn(In):
+class LoginIn(In, json_schema_extra={"examples": [{"username": "ada", "password": "a long passphrase"}]}):
     username: Annotated[Text, Field(min_length=1, max_length=320, description="Username or email address.")]
     password: GivenPassword
 
@@ -85,12 +88,14 @@ class UserOut(Out):
     created_at: datetime
 
 
-class UserPatch(In):
+class UserPatch(In, json_schema_extra={"examples": [{"role": "agent"}]}):
     role: Role | None = None
     active: bool | None = None
 
 
-class ApiKeyIn(In):
+class ApiKeyIn(
+    In, json_schema_extra={"examples": [{"name": "Browser extension", "scopes": ["tickets:write", "files:write"]}]}
+):
     name: Annotated[Line, Field(max_length=100)]
     scopes: Annotated[set[Scope], Field(min_length=1)]
     expires_at: Annotated[Moment | None, Field(description="Unset: until it is revoked.")] = None

@@ -54,7 +54,9 @@ class SaidBefore(In):
     content: Body
 
 
-class CreateTicketIn(In):
+class CreateTicketIn(
+    In, json_schema_extra={"examples": [{"user_input": "Checkout fails with ERR_PAYMENT_504 since nine."}]}
+):
     """A report in the person's own words, with what they attached and where they were."""
 
     user_input: Body
@@ -64,7 +66,7 @@ class CreateTicketIn(In):
     integration: Slug | None = None
 
 
-class CategorizeIn(In):
+class CategorizeIn(In, json_schema_extra={"examples": [{"description": "I was charged twice for March."}]}):
     description: Body
     title: Line | None = None
 

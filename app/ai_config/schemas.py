@@ -32,7 +32,7 @@ class ConfigValues(BaseModel):
     tools_enabled: ToolNames
 
 
-class ConfigChanges(In):
+class ConfigChanges(In, json_schema_extra={"examples": [{"temperature": 0.2}]}):
     """Some of a version's values; those left out stay as they are."""
 
     model: ModelName | None = None
@@ -81,10 +81,12 @@ class ConfigVersionOut(ConfigOut):
     changes: Changes = Field(description="From the version before; empty for the first.")
 
 
-class RollbackIn(In):
+class RollbackIn(In, json_schema_extra={"examples": [{"version": 1}]}):
     version: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 
-class TrialIn(In):
+class TrialIn(
+    In, json_schema_extra={"examples": [{"config": {"temperature": 0.2}, "input": "The printer on floor 3 says E-77."}]}
+):
     config: ConfigChanges
     input: Body = Field(description="What a person might write.")

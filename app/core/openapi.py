@@ -21,6 +21,7 @@ from app.core.errors import (
     Unavailable,
 )
 from app.core.http import API_PREFIX, PROBLEM_JSON
+from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -67,10 +68,12 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             elif _is_problem(status, response):
                 response["content"] = {PROBLEM_JSON: {"schema": _PROBLEM}}
         for error in _common(path, method, operation):
-            responses.setdefault(
-                str(error.status),
-                {"description": f"`{error.code}`: {error.title}", "content": {PROBLEM_JSON: {"schema": _PROBLEM}}},
+            response = responses.setdefault(
+                str(error.status), {"description": "", "content": {PROBLEM_JSON: {"schema": _PROBLEM}}}
             )
+            if f"`{error.code}`" not in response["description"] and PROBLEM_JSON in response["content"]:
+                known = [response["description"]] if response["description"] else []
+                response["description"] = "; ".join([*known, f"`{error.code}`: {error.title}"])
         if method == "post" and path.startswith(API_PREFIX):
             operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         # An empty list says that nobody needs to log in; one with {} that one may.
@@ -123,5 +126,8 @@ def _common(path: str, method: str, operation: dict[str, Any]) -> Iterator[type[
     if "requestBody" in operation or operation.get("parameters") or method == "post":
         yield Invalid
     if path.startswith(API_PREFIX):
+        if method == "post":
+            yield IdempotencyKeyInvalid
+            yield IdempotencyConflict
         yield RateLimited
         yield Unavailable

@@ -50,7 +50,12 @@ class TicketOut(Out):
     resolved_at: datetime | None
 
 
-class TicketIn(In):
+class TicketIn(
+    In,
+    json_schema_extra={
+        "examples": [{"title": "VPN is down", "description": "No tunnel since nine: E-4012 at vpn01.example.com."}]
+    },
+):
     """A report. A category or priority that is given is kept; one that is not is found by the desk afterwards."""
 
     title: Line
@@ -73,7 +78,20 @@ class TicketEdit(TypedDict, total=False):
     assignee_id: int | None
 
 
-class TicketPut(In):
+class TicketPut(
+    In,
+    json_schema_extra={
+        "examples": [
+            {
+                "title": "VPN is down",
+                "description": "No tunnel.",
+                "status": "open",
+                "priority": "high",
+                "category": "incident",
+            }
+        ]
+    },
+):
     """The whole editable ticket: what is left out of the optional fields is cleared."""
 
     title: Line
@@ -89,7 +107,7 @@ class TicketPut(In):
         return cast("TicketEdit", self.model_dump())
 
 
-class TicketPatch(In):
+class TicketPatch(In, json_schema_extra={"examples": [{"priority": "high", "tags": ["vpn"]}]}):
     """RFC 7396: what is absent stays, null clears. Only `team`, `assignee_id` and `tags` can be cleared.
 
     The defaults stand for "absent" and are never applied: `model_fields_set` says what was sent.
@@ -136,7 +154,7 @@ class PageQuery(In):
     limit: Limit = 50
 
 
-class CommentIn(In):
+class CommentIn(In, json_schema_extra={"examples": [{"body": "It works again since noon.", "visibility": "public"}]}):
     body: Body
     visibility: Visibility = Visibility.PUBLIC
 
@@ -185,7 +203,7 @@ class Categorisation(In):
     confidence: float = Field(ge=0, le=1)
 
 
-class CategorizeIn(In):
+class CategorizeIn(In, json_schema_extra={"examples": [{"description": "I was charged twice for March."}]}):
     description: Body
     title: Line | None = None
 

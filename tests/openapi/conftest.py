@@ -1,0 +1,96 @@
+"""A desk with something of everything in it, for schemathesis to meet."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.ai_config.catalogue import AgentType
+from app.core.auth import Role
+from app.core.resources import Resources
+from app.core.settings import HttpSettings, RateLimitSettings, Settings
+from app.main import create_app
+from tests.factories import people
+from tests.factories.people import Person
+from tests.factories.runs import tool_server, working
+from tests.factories.serving import serving
+from tests.openapi.fuzzing import Caller
+
+MANY = 10_000_000
+
+
+@pytest.fixture
+async def equipped(resources: Resources) -> AsyncIterator[Resources]:
+    """A tool server, and somebody who carries out runs."""
+    async with tool_server(resources) as found, working(found):
+        yield found
+
+
+@pytest.fixture
+def patient(settings: Settings, equipped: Resources) -> Settings:
+    """Nobody is refused for asking too often, and nobody waits long for a run."""
+    return settings.model_copy(
+        update={
+            "auth": settings.auth.model_copy(update={"login_attempts": MANY}),
+            "http": HttpSettings(run_wait_seconds=0.05),
+            "rate_limit": RateLimitSettings(requests=MANY, anonymous_requests=MANY),
+            "mcp_url": equipped.settings.mcp_url,
+        }
+    )
+
+
+@pytest.fixture
+def served(patient: Settings) -> FastAPI:
+    return create_app(patient)
+
+
+@pytest.fixture
+def role(request: pytest.FixtureRequest) -> Role:
+    """Given by the test's parameters."""
+    given: Role = request.param
+    return given
+
+
+@pytest.fixture
+async def caller(role: Role, patient: Settings, equipped: Resources) -> Caller:
+    """Somebody with tickets, a comment, a file, a run and API keys of their own."""
+    async with serving(patient.model_copy(update={"http": HttpSettings(run_wait_seconds=20)})) as api:
+        person = await people.register(equipped, role)
+        others = [(await people.register(equipped)).id for _ in range(3)]
+        return Caller(person.token, {**await _furnish(api, person), **GENERAL, "path.user_id": others})
+
+
+@pytest.fixture
+async def leaver(role: Role, caller: Caller, equipped: Resources) -> Caller:
+    """Another of the same role, whose login may end."""
+    person = await people.register(equipped, role)
+    return Caller(person.token, {"path.user_id": caller.known["path.user_id"], "header.If-Match": ["*"]})
+
+
+GENERAL: dict[str, list[int | str]] = {
+    "path.agent_type": [*map(str, AgentType)],
+    "path.event_id": [1],
+    "header.If-Match": ["*"],
+    "body.model": ["local"],
+}
+
+
+async def _furnish(api: httpx2.AsyncClient, person: Person) -> dict[str, list[int | str]]:
+    async def post(path: str, **content: Any) -> Any:
+        response = await api.post(f"/api/v1{path}", headers=person.headers, **content)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    tickets = [await post("/tickets", json={"title": "VPN", "description": f"Down: {n}."}) for n in range(4)]
+    await post(f"/tickets/{tickets[0]['id']}/comments", json={"body": "Since nine."})
+    file = await post("/files/upload", files={"file": ("log.txt", b"ERROR E-4012 at vpn01", "text/plain")})
+    ran = await post("/agent/create-ticket", json={"user_input": "The printer on floor 3 says E-77."})
+    keys = [await post("/users/me/api-keys", json={"name": "x", "scopes": ["tickets:read"]}) for _ in range(2)]
+    return {
+        "path.ticket_id": [*(ticket["id"] for ticket in tickets), ran["ticket_id"]],
+        "path.file_id": [file["id"]],
+        "path.run_id": [ran["run_id"]],
+        "path.key_id": [key["id"] for key in keys],
+    }

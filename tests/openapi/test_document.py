@@ -1,0 +1,54 @@
+"""openapi.json is what is served, valid, and complete enough to write a client from."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from app.commands.openapi import document
+from tests.conftest import ROOT
+
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+WRITTEN = (ROOT / "openapi.json").read_text(encoding="utf-8")
+
+
+def operations() -> list[Any]:
+    return [
+        pytest.param(path, operation, id=f"{method.upper()} {path}")
+        for path, item in json.loads(WRITTEN)["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    ]
+
+
+def test_openapi_json_is_what_the_application_serves() -> None:
+    assert document() == WRITTEN, "Run `make openapi` and commit openapi.json."
+
+
+def test_the_document_is_valid_openapi() -> None:
+    assert [*OpenAPIV31SpecValidator(json.loads(WRITTEN)).iter_errors()] == []
+
+
+def test_every_tag_is_described_and_used() -> None:
+    described = {tag["name"] for tag in json.loads(WRITTEN)["tags"] if tag["description"]}
+    assert described == {tag for case in operations() for tag in case.values[1]["tags"]}
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [case.values[1]["operationId"] for case in operations()]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names), names
+
+
+@pytest.mark.parametrize(("path", "operation"), operations())
+def test_an_operation_says_what_it_is_for_and_who_may_use_it(path: str, operation: dict[str, Any]) -> None:
+    assert operation["summary"]
+    assert operation["description"]
+    assert len(operation["tags"]) == 1
+    assert operation["security"] or path.startswith(
+        ("/api/v1/auth/", "/api/v1/websocket/", "/health", "/ready", "/metrics")
+    )
+    codes = "".join(answer["description"] for status, answer in operation["responses"].items() if status[0] == "4")
+    assert "`bad_request`" in codes
