@@ -150,7 +150,7 @@ class RecognitionProcess:
         if self._child is not None and (self._served >= RECYCLE_AFTER or self._child.poll() is not None):
             self._discard()
         if self._child is None:
-            environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
             self._child = subprocess.Popen(  # noqa: S603 - our own module, no input in the command
                 self._command,
                 stdin=subprocess.PIPE,
