@@ -127,9 +127,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["requester_id"], ["users.id"], name=op.f("fk_tickets_requester_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
     )
-    op.create_index("ix_tickets_assignee_id_created_at_id", "tickets", ["assignee_id", "created_at", "id"], unique=False)
+    op.create_index(
+        "ix_tickets_assignee_id_created_at_id", "tickets", ["assignee_id", "created_at", "id"], unique=False
+    )
     op.create_index("ix_tickets_created_at_id", "tickets", ["created_at", "id"], unique=False)
-    op.create_index("ix_tickets_requester_id_created_at_id", "tickets", ["requester_id", "created_at", "id"], unique=False)
+    op.create_index(
+        "ix_tickets_requester_id_created_at_id", "tickets", ["requester_id", "created_at", "id"], unique=False
+    )
     op.create_index("ix_tickets_search", "tickets", ["search"], unique=False, postgresql_using="gin")
     op.create_index("ix_tickets_status_id", "tickets", ["status", "id"], unique=False)
     op.create_index("ix_tickets_tags", "tickets", ["tags"], unique=False, postgresql_using="gin")
