@@ -1,7 +1,9 @@
-"""`python -m bench [name …]`: run the named benchmarks, or all, and print Markdown."""
+"""`python -m bench [name …]`: run the named benchmarks and print them, or all, and write them to docs/benchmarks.md."""
 
 import sys
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
 
 from bench import machine, recognition, road, tickets, upload
 from bench.report import Figures
@@ -14,13 +16,25 @@ ALL: dict[str, Callable[[], Figures]] = {
 }
 
 
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+
+
+def _write(figures: str) -> None:
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{figures}{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
 def main() -> None:
     names = sys.argv[1:] or list(ALL)
     if unknown := set(names) - set(ALL):
         raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
-    print(f"Machine: {machine.describe()}\n", flush=True)
+    parts = [f"Machine: {machine.describe()}. {date.today().isoformat()}.\n"]
     for name in names:
-        print(ALL[name]().markdown(), flush=True)
+        parts.append(ALL[name]().markdown())
+        print(parts[-1], flush=True)
+    if not sys.argv[1:]:
+        _write("\n".join(parts))
 
 
 if __name__ == "__main__":
