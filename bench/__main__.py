@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
+from app.core.clock import now
 from bench import machine, recognition, road, tickets, upload
 from bench.report import Figures
 
@@ -29,7 +29,7 @@ def main() -> None:
     names = sys.argv[1:] or list(ALL)
     if unknown := set(names) - set(ALL):
         raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
-    parts = [f"Machine: {machine.describe()}. {date.today().isoformat()}.\n"]
+    parts = [f"Machine: {machine.describe()}. {now().date().isoformat()}.\n"]
     for name in names:
         parts.append(ALL[name]().markdown())
         print(parts[-1], flush=True)
