@@ -15,7 +15,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from app.core.redis import Redis, RedisError
+from app.core.redis import Redis, RedisError, heed_cancellation
 from app.core.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -84,6 +84,7 @@ class RedisPubSub:
         """Until cancelled."""
         failures = 0
         while True:
+            heed_cancellation()
             started = asyncio.get_running_loop().time()
             try:
                 await self._session()
@@ -115,6 +116,7 @@ class RedisPubSub:
         tasks: list[asyncio.Task[None]] = []
         try:
             await pubsub.subscribe(ANCHOR)
+            heed_cancellation()
             self._heard = asyncio.get_running_loop().time()
             self._changed.set()
             # Not a TaskGroup: one that fails in the moment it is cancelled raises the failure and forgets the other.
@@ -132,6 +134,7 @@ class RedisPubSub:
 
     async def _listen(self, pubsub: PubSub) -> None:
         while True:
+            heed_cancellation()
             message: dict[str, Any] | None = await pubsub.get_message(timeout=None)
             self._heard = asyncio.get_running_loop().time()
             if message is None:
@@ -156,6 +159,7 @@ class RedisPubSub:
     async def _follow(self, pubsub: PubSub) -> None:
         """Makes Redis's idea of what we watch equal to ours."""
         while True:
+            heed_cancellation()
             await self._changed.wait()
             self._changed.clear()
             for names in _batches(self._asked - self._wanted):
@@ -168,6 +172,7 @@ class RedisPubSub:
 
     async def _ping(self, pubsub: PubSub) -> None:
         while True:
+            heed_cancellation()
             await asyncio.sleep(PING_SECONDS)
             if asyncio.get_running_loop().time() - self._heard > SILENCE_SECONDS:
                 raise ConnectionSilent
