@@ -14,18 +14,22 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
-_NAMES = r"(?:[a-z0-9]+[_-])*(?:token|password|passwd|pwd|secret|api[_-]?key|authorization|cookie|credentials?)"
+# Every repetition is bounded: a client may send a line of 64 KB that tries the patterns.
+_NAMES = r"[\w-]{0,40}(?:token|password|passwd|pwd|secret|api[_-]?key|authorization|cookie|credentials?)"
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
 _BLOTS = (
     # Login and password in an address.
-    (re.compile(r"(\w://)[^/\s@]*:[^/\s@]*@"), rf"\1{REDACTED}@"),
+    (re.compile(r"(\w://)[^/\s@]{0,200}:[^/\s@]{0,200}@"), rf"\1{REDACTED}@"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
     # JSON Web Tokens, our API keys, those of model providers.
     (re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
     (re.compile(r"\bevd_[0-9a-f]+_[0-9a-f]+"), REDACTED),
     (re.compile(r"\bsk-[\w-]{16,}"), REDACTED),
     # name=value, name: value, "name": "value", name%3Dvalue.
-    (re.compile(rf"\b({_NAMES}['\"]?\s*(?:=|:|%3d|%3a)\s*['\"]?)[^\s&,;'\"]+", re.IGNORECASE), rf"\1{REDACTED}"),
+    (
+        re.compile(rf"\b({_NAMES}['\"]?\s{{0,4}}(?:=|:|%3d|%3a)\s{{0,4}}['\"]?)[^\s&,;'\"]+", re.IGNORECASE),
+        rf"\1{REDACTED}",
+    ),
 )
 _QUERY = re.compile(r"\?[^\s\"']*")
 
