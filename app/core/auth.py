@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -18,6 +20,8 @@ ALGORITHM = "HS256"
 SECRET_FILE = "token_secret"  # noqa: S105 - the name of a file, not a secret
 
 Audience = Literal["api", "mcp"]
+
+_REMEMBERED = 10_000
 
 
 class Role(StrEnum):
@@ -86,6 +90,7 @@ def _create_once(path: Path, content: str) -> None:
 class TokenSigner:
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        self._read: OrderedDict[tuple[str, Audience], Claims] = OrderedDict()
 
     def mint(
         self,
@@ -115,7 +120,20 @@ class TokenSigner:
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
     def read(self, token: str, *, audience: Audience) -> Claims:
-        """Raises Unauthenticated for a forged, expired or foreign token, without saying which part was wrong."""
+        """Raises Unauthenticated for a forged, expired or foreign token, without saying which part was wrong.
+
+        A token that was good stays good until it expires, so it is taken apart once.
+        """
+        known = self._read.get((token, audience))
+        if known is not None and time.time() < known.expires_at:
+            return known
+        claims = self._decode(token, audience)
+        self._read[token, audience] = claims
+        if len(self._read) > _REMEMBERED:
+            self._read.popitem(last=False)
+        return claims
+
+    def _decode(self, token: str, audience: Audience) -> Claims:
         try:
             claims = jwt.decode(
                 token,

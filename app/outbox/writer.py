@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import ColumnElement, Insert, Table, Text, bindparam, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.schemas import Event
 from app.core.telemetry import inject
-from app.models.outbox import OutboxRow
+from app.models.outbox import OutboxRow, OutboxState
+
+_outbox: Table = OutboxRow.__table__  # type: ignore[assignment]
 
 
 def add(
@@ -26,3 +31,26 @@ def add(
     if not_before is not None:
         row.available_at = not_before
     db.add(row)
+
+
+def adding(event: type[Event], *, kind: str, field: str, number: ColumnElement[int]) -> Insert:
+    """The row as a part of the statement that makes what it is about, to be run with `values(event)`.
+
+    For events of what has no number yet: `number`, a column of that statement's CTE, becomes the payload's `field` and
+    the aggregate "kind:number", whatever the event itself says there.
+    """
+    payload = bindparam("event_payload", type_=JSONB).op("||")(func.jsonb_build_object(literal(field, Text), number))
+    row = select(
+        literal(f"{kind}:", Text) + cast(number, Text),
+        literal(event.type, Text),
+        payload,
+        bindparam("event_carrier", type_=JSONB),
+        literal(OutboxState.PENDING.value, Text),
+        literal(0),
+    )
+    columns = ["aggregate", "type", "payload", "carrier", "state", "attempts"]
+    return insert(_outbox).from_select(columns, row, include_defaults=False)
+
+
+def values(event: Event) -> dict[str, Any]:
+    return {"event_payload": event.model_dump(mode="json"), "event_carrier": inject()}

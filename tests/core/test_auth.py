@@ -1,6 +1,7 @@
 """Tokens, and the secret that signs them."""
 
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from jose import jwt
 from pydantic import SecretStr
 
+from app.core import auth
 from app.core.auth import SECRET_FILE, Principal, Role, TokenSigner, signing_secret
 from app.core.errors import Unauthenticated
 from app.core.settings import AuthSettings, Settings
@@ -60,6 +62,28 @@ def test_any_other_token_is_refused_in_one_sentence(token: str) -> None:
     assert SIGNER.read(signed(), audience="api").user_id == 7
     with pytest.raises(Unauthenticated, match="not valid or has expired"):
         SIGNER.read(token, audience="api")
+
+
+def test_a_token_that_was_good_is_refused_once_it_has_expired() -> None:
+    token = SIGNER.mint(7, audience="api", lifetime=timedelta(seconds=2))
+    claims = SIGNER.read(token, audience="api")
+    assert SIGNER.read(token, audience="api") is claims
+    with pytest.raises(Unauthenticated):
+        SIGNER.read(token, audience="mcp")
+    while time.time() <= claims.expires_at + 1:
+        time.sleep(0.1)
+    with pytest.raises(Unauthenticated):
+        SIGNER.read(token, audience="api")
+
+
+def test_only_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_REMEMBERED", 1)
+    signer = TokenSigner("secret")
+    first, second = (signer.mint(n, audience="api", lifetime=HOUR) for n in (1, 2))
+    claims = signer.read(first, audience="api")
+    assert signer.read(second, audience="api").user_id == 2
+    assert signer.read(first, audience="api") == claims
+    assert signer.read(first, audience="api") is not claims
 
 
 def test_a_configured_secret_is_used_and_none_is_written(tmp_path: Path) -> None:

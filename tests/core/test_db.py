@@ -1,7 +1,10 @@
 """Units of work: all or nothing, and the drivers that addresses name."""
 
+from datetime import datetime
+
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import Database, DatabaseUnreachable, async_url
 from app.core.resources import NotConfigured, Resources, open_resources
@@ -43,6 +46,19 @@ async def test_a_session_for_reading_leaves_nothing(resources: Resources) -> Non
         db.add(row())
         await db.flush()
     assert await count(resources) == 0
+
+
+async def moments(db: AsyncSession) -> set[datetime]:
+    """When the transaction of each of two statements began."""
+    return {(await db.execute(select(func.now()))).scalar_one() for _ in range(2)}
+
+
+async def test_each_statement_of_a_reader_is_on_its_own_and_the_connection_forgets_it(resources: Resources) -> None:
+    for _ in range(3):
+        async with resources.db.reading() as db:
+            assert len(await moments(db)) == 2
+        async with resources.db.session() as db:
+            assert len(await moments(db)) == 1
 
 
 async def test_ping_tells_whether_the_database_answers(resources: Resources) -> None:

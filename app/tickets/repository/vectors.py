@@ -34,8 +34,6 @@ class SimilarTickets:
         return (await self.db.execute(query)).scalar_one_or_none()
 
     async def nearest(self, vector: Any, model: str, *, but: int | None, limit: int) -> list[SimilarOut]:
-        # The index is walked on until enough visible rows are found, not only over its first candidates.
-        await self.db.execute(select(func.set_config("hnsw.iterative_scan", "strict_order", True)))
         distance = TicketEmbedding.vector.cosine_distance(vector)
         query = self._visible(but, (1 - distance).cast(Float))
         query = query.join(TicketEmbedding, TicketEmbedding.ticket_id == Ticket.id)

@@ -22,7 +22,7 @@ _COLUMNS = (
     "version", "created_at", "updated_at",
 )  # fmt: skip
 
-# One statement for both rows: the entry needs the ticket's number, which only the insert can tell.
+# One statement for all three rows: entry and event need the ticket's number, which only the insert can tell.
 _new = insert(_tickets).values({name: bindparam(name) for name in _COLUMNS}).returning(_tickets.c.id).cte("new")
 _entry = (
     insert(_changes)
@@ -41,7 +41,9 @@ _entry = (
     )
     .cte("entry")
 )
-_CREATE = select(_new.c.id).add_cte(_entry)
+_event = outbox.adding(TicketCreated, kind="ticket", field="ticket_id", number=_new.c.id).cte("event")
+_CREATE = select(_new.c.id).add_cte(_entry, _event)
+_NOT_YET = 0
 
 
 async def create(
@@ -75,10 +77,9 @@ async def create(
     # Only what was chosen: categorisation must later tell a choice from a default.
     chosen = {"priority": priority, "category": category, "team": team, "tags": tags or None}
     changes = {name: [None, value] for name, value in chosen.items() if value is not None}
-    ticket_id: int = (
-        await db.execute(_CREATE, {**values, "actor_id": who.user_id, "changes": changes, "entered_at": at})
-    ).scalar_one()
-    outbox.add(db, TicketCreated(ticket_id=ticket_id, requester_id=who.user_id, categorise=category is None))
+    created = TicketCreated(ticket_id=_NOT_YET, requester_id=who.user_id, categorise=category is None)
+    entry = {"actor_id": who.user_id, "changes": changes, "entered_at": at}
+    ticket_id: int = (await db.execute(_CREATE, {**values, **entry, **outbox.values(created)})).scalar_one()
     del values["requester_id"]
     return TicketOut(
         id=ticket_id,
