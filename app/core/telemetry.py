@@ -35,6 +35,8 @@ _CARRIER_KEY = "correlation_id"
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 OUR_LOGGERS = ("app", "mcp_server", "mcp_client")
+EXPORT_SECONDS = 2.0
+"""For a batch of spans, its repetitions included: what the end of a process may have to wait for."""
 _LOUD = ("uvicorn.access", "httpx", "httpx2", "botocore", "urllib3", "websockets", "mcp", "fakeredis")
 """These print addresses with tokens in them, or a line a request; ours says the same without the query."""
 
@@ -184,11 +186,18 @@ def configure_tracing(service: str, settings: TelemetrySettings) -> TracerProvid
     current = trace.get_tracer_provider()
     if isinstance(current, TracerProvider):
         return current
+    provider = build_provider(service, settings)
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def build_provider(service: str, settings: TelemetrySettings) -> OurSpansOnly:
+    """Spans are sent by a thread of their own; while the collector is away they are dropped, and nobody waits."""
     provider = OurSpansOnly(resource=Resource.create({"service.name": f"evidesk-{service}"}))
     if settings.otlp_endpoint:
-        exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.rstrip("/") + "/v1/traces")
+        address = settings.otlp_endpoint.rstrip("/") + "/v1/traces"
+        exporter = OTLPSpanExporter(endpoint=address, timeout=EXPORT_SECONDS)
         provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
     return provider
 
 

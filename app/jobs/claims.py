@@ -101,7 +101,8 @@ async def hold(resources: Resources, job_id: uuid.UUID) -> AsyncIterator[Claim |
         raise
     if not held.settled:
         await _give_back(resources, held, "ended without an outcome")
-    await JOB_SECONDS.observe(resources.redis, time.monotonic() - started, held.kind)
+    elif not held.postponed:
+        await JOB_SECONDS.observe(resources.redis, time.monotonic() - started, held.kind)
 
 
 async def _beat(database: Database, held: Claim, lease: float, deadline: asyncio.Timeout) -> None:

@@ -4,11 +4,13 @@
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
@@ -30,6 +32,8 @@ class Claim:
     attempt: int
     token: str
     settled: bool = field(default=False, compare=False)
+    postponed: bool = field(default=False, compare=False)
+    """Settled, but without a result."""
 
 
 def create(db: AsyncSession, *, kind: str, subject: str, start: bool = True) -> Job:
@@ -42,6 +46,22 @@ def create(db: AsyncSession, *, kind: str, subject: str, start: bool = True) -> 
     if start:
         outbox.add(db, JobDue(job_id=job.id, kind=kind, subject=subject))
     return job
+
+
+async def create_missing(db: AsyncSession, *, kind: str, subjects: Mapping[uuid.UUID, str]) -> int:
+    """Of these jobs, by id, those that do not exist yet in whatever state; queued and dispatched. How many."""
+    if not subjects:
+        return 0
+    carrier = inject()
+    rows = [
+        {"id": job_id, "kind": kind, "subject": subject, "state": JobState.QUEUED, "carrier": carrier}
+        for job_id, subject in sorted(subjects.items())
+    ]
+    made = await db.execute(insert(Job).values(rows).on_conflict_do_nothing().returning(Job.id))
+    ids = made.scalars().all()
+    for job_id in ids:
+        outbox.add(db, JobDue(job_id=job_id, kind=kind, subject=subjects[job_id]))
+    return len(ids)
 
 
 async def dispatch(db: AsyncSession, job_id: uuid.UUID) -> bool:
@@ -85,7 +105,7 @@ async def postpone(db: AsyncSession, claim: Claim, *, until: datetime | None) ->
     await _write(db, claim, **values)
     if until is not None:
         outbox.add(db, JobDue(job_id=claim.job_id, kind=claim.kind, subject=claim.subject), not_before=until)
-    claim.settled = True
+    claim.settled = claim.postponed = True
 
 
 async def requeue(db: AsyncSession, claim: Claim, *, due_at: datetime, error: str) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import pytest
@@ -82,11 +83,14 @@ def test_values_of_every_kind_are_cleaned() -> None:
     }
 
 
+E = TypeVar("E", bound=BaseException)
+
+
 def fail(error: BaseException) -> None:
     raise error
 
 
-def caught(error: BaseException) -> BaseException:
+def caught(error: E) -> E:
     """The same, with a traceback."""
     with pytest.raises(type(error)) as found:
         fail(error)
