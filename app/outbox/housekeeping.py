@@ -1,4 +1,4 @@
-"""What relays do on the side: look for abandoned jobs, and forget what nobody needs any more."""
+"""What relays do on the side: look for abandoned jobs and neglected tickets, and forget what nobody needs any more."""
 
 import asyncio
 from datetime import timedelta
@@ -12,6 +12,7 @@ from app.core.idempotency import forget_old_answers
 from app.core.resources import Resources
 from app.core.telemetry import get_logger
 from app.jobs import reaper
+from app.tickets.service import Rounds
 
 log = get_logger(__name__)
 
@@ -54,11 +55,13 @@ async def keep_house(resources: Resources) -> None:
     """Until cancelled. The database may be away: then it is tried again at the next turn."""
     settings = resources.settings
     turns = max(1, round(PRUNE_SECONDS / settings.jobs.reap_seconds))
+    tickets = Rounds()
     turn = 0
     while True:
         try:
             async with resources.db.unit_of_work() as db:
                 await reaper.due(db, settings.jobs)
+                await tickets.look(db, seconds=settings.jobs.claim_seconds)
             if turn % turns == 0:
                 await prune(resources)
             turn += 1

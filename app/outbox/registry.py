@@ -21,7 +21,7 @@ class UnknownEvent(Exception):
 @dataclass(frozen=True, slots=True)
 class JobKind:
     run: Task[[UUID]]
-    exhausted: Task[[UUID]]
+    exhausted: Task[[UUID]] | None
 
 
 class Subscriptions:
@@ -38,8 +38,8 @@ class Subscriptions:
             raise ValueError(f"two events are called {event.type!r}")
         self._handlers.setdefault(event.type, []).extend(handlers)
 
-    def job(self, kind: str, *, run: Task[[UUID]], exhausted: Task[[UUID]]) -> None:
-        """`run` gets the job's id whenever one of this kind is due, `exhausted` when one is given up."""
+    def job(self, kind: str, *, run: Task[[UUID]], exhausted: Task[[UUID]] | None) -> None:
+        """`run` gets the job's id whenever one of this kind is due, `exhausted`, if any, when one is given up."""
         if kind in self._jobs:
             raise ValueError(f"two job kinds are called {kind!r}")
         self._jobs[kind] = JobKind(run, exhausted)
@@ -61,4 +61,5 @@ class Subscriptions:
         return [self._job_kind(event.kind).run.call(event.job_id)]
 
     def _tell_exhausted(self, event: JobExhausted) -> list[Delivery]:
-        return [self._job_kind(event.kind).exhausted.call(event.job_id)]
+        exhausted = self._job_kind(event.kind).exhausted
+        return [] if exhausted is None else [exhausted.call(event.job_id)]

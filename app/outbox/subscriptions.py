@@ -10,6 +10,8 @@ from app.files.service import JOB_KIND as FILE_RECOGNITION
 from app.outbox.registry import Subscriptions
 from app.tickets import deliveries as ticket_deliveries
 from app.tickets import events as tickets
+from app.tickets import tasks as ticket_tasks
+from app.tickets.service import CATCHING_UP
 from app.websocket import pushes
 
 
@@ -22,6 +24,8 @@ def build() -> Subscriptions:
 
 
 def _tickets(subscriptions: Subscriptions) -> None:
+    # Nobody waits for one that is given up: the ticket is looked at again another day.
+    subscriptions.job(CATCHING_UP, run=ticket_tasks.catch_up, exhausted=None)
     subscriptions.on(tickets.TicketCreated, ticket_deliveries.after_creation)
     subscriptions.on(tickets.TicketUpdated, ticket_deliveries.after_update)
     subscriptions.on(tickets.TicketStatusChanged, pushes.ticket_status_changed)

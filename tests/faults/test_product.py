@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app import sample
 from app.core.auth import Role
 from tests.factories.people import Person, register
+from tests.factories.tickets import ticket
 from tests.faults.site import Site
 
 SCREENSHOT = Path(sample.__file__).parent / "screenshot.png"
@@ -86,3 +87,18 @@ async def test_what_the_api_committed_before_it_was_killed_is_told_to_watchers(s
     assert message is not None
     told = json.loads(message["data"])
     assert (told["type"], told["data"]["content"]) == ("ticket_comment_added", "Use the extinguisher.")
+
+
+async def test_a_ticket_is_categorised_though_redis_lost_the_message_about_it(site: Site) -> None:
+    relay = site.start("relay", "app.commands.relay")
+    person = await register(site.resources)
+    made = await ticket(site.resources, person.who, title="Charged twice", description="My card was charged twice.")
+    await site.until_row("SELECT state = 'delivered' FROM outbox WHERE type = 'ticket.created'")
+    site.lose_redis(with_data=True)
+    site.restart_redis()
+    site.start("worker", "app.commands.worker")
+    await site.until_row("SELECT confidence > 0 FROM tickets WHERE id = :id", id=made.id)
+    await site.until_row("SELECT count(*) = 1 FROM ticket_embeddings WHERE ticket_id = :id", id=made.id)
+    assert await site.value("SELECT category FROM tickets") == "billing"
+    assert await site.value("SELECT count(*) FROM outbox WHERE type = 'ticket.categorised'") == 1
+    assert relay.poll() is None

@@ -4,11 +4,15 @@ from app.tickets.service.categorisation import DESK, attach_categorisation, cate
 from app.tickets.service.comments import comment, comments
 from app.tickets.service.creation import create
 from app.tickets.service.editing import assign, change_status, delete, update
+from app.tickets.service.neglected import JOB_KIND as CATCHING_UP
+from app.tickets.service.neglected import Rounds, left_to_do
 from app.tickets.service.reading import get, list_tickets, timeline
 from app.tickets.service.similarity import find_similar, keep_vector, search, similar, vector_of
 
 __all__ = [
+    "CATCHING_UP",
     "DESK",
+    "Rounds",
     "assign",
     "attach_categorisation",
     "categorise_once",
@@ -21,6 +25,7 @@ __all__ = [
     "find_similar",
     "get",
     "keep_vector",
+    "left_to_do",
     "list_tickets",
     "search",
     "similar",
