@@ -45,7 +45,7 @@ async def fuzz(app: FastAPI, caller: Caller, leaver: Caller, *, phases: list[str
 
 @pytest.mark.parametrize("role", [Role.ADMIN], indirect=True)
 async def test_an_administrator_meets_only_what_is_documented(served: FastAPI, caller: Caller, leaver: Caller) -> None:
-    succeeded = await fuzz(served, caller, leaver, phases=["examples", "coverage", "fuzzing"], examples=3)
+    succeeded = await fuzz(served, caller, leaver, phases=["examples", "coverage", "fuzzing", "stateful"], examples=3)
     documented = {f"{method.upper()} {path}" for path, item in served.openapi()["paths"].items() for method in item}
     assert documented - succeeded <= set(UNREACHED)
 
