@@ -28,9 +28,9 @@ from sqlalchemy.types import TypeEngine
 
 from app.core.auth import Principal
 from app.core.schemas import BIGINT_MAX
-from app.models.ticket import Priority, Ticket
+from app.models.ticket import Priority
 from app.tickets.repository.keyset import Columns, cursor_values
-from app.tickets.repository.shown import SHOWN, assignee, requester
+from app.tickets.repository.shown import SHOWN, assignee, requester, tickets
 from app.tickets.schemas import TicketQuery
 
 _NUMBER = re.compile(r"#(\d{1,19})")
@@ -38,16 +38,16 @@ _RANKS = {priority.value: rank for rank, priority in enumerate(Priority)}
 
 _MOMENT = DateTime(timezone=True)
 _SORTS: dict[str, tuple[ColumnElement[Any], TypeEngine[Any], type[Any]]] = {
-    "created_at": (Ticket.created_at.expression, _MOMENT, datetime),
-    "updated_at": (Ticket.updated_at.expression, _MOMENT, datetime),
-    "priority": (case(_RANKS, value=Ticket.priority), Integer(), int),
-    "status": (Ticket.status.expression, String(), str),
+    "created_at": (tickets.c.created_at, _MOMENT, datetime),
+    "updated_at": (tickets.c.updated_at, _MOMENT, datetime),
+    "priority": (case(_RANKS, value=tickets.c.priority), Integer(), int),
+    "status": (tickets.c.status, String(), str),
 }
 
 
 def full_text(words: ColumnElement[str]) -> ColumnElement[bool]:
     """In the web's syntax, which PostgreSQL accepts whatever is typed."""
-    return Ticket.search.op("@@", return_type=None)(func.websearch_to_tsquery("simple", words))
+    return tickets.c.search.op("@@", return_type=None)(func.websearch_to_tsquery("simple", words))
 
 
 def _any_of(column: Any, name: str) -> ColumnElement[bool]:
@@ -55,22 +55,22 @@ def _any_of(column: Any, name: str) -> ColumnElement[bool]:
 
 
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
-    "own": Ticket.requester_id == bindparam("own", type_=BigInteger),
-    "status": _any_of(Ticket.status, "status"),
-    "priority": _any_of(Ticket.priority, "priority"),
-    "category": _any_of(Ticket.category, "category"),
-    "team": _any_of(Ticket.team, "team"),
-    "tag": Ticket.tags.contains(bindparam("tag", type_=ARRAY(Text))),
-    "assignee": assignee.username == bindparam("assignee", type_=String),
-    "assignee_id": Ticket.assignee_id == bindparam("assignee_id", type_=BigInteger),
-    "unassigned": Ticket.assignee_id.is_(None),
-    "requester": requester.username == bindparam("requester", type_=String),
-    "requester_id": Ticket.requester_id == bindparam("requester_id", type_=BigInteger),
-    "created_after": Ticket.created_at > bindparam("created_after", type_=_MOMENT),
-    "created_before": Ticket.created_at < bindparam("created_before", type_=_MOMENT),
+    "own": tickets.c.requester_id == bindparam("own", type_=BigInteger),
+    "status": _any_of(tickets.c.status, "status"),
+    "priority": _any_of(tickets.c.priority, "priority"),
+    "category": _any_of(tickets.c.category, "category"),
+    "team": _any_of(tickets.c.team, "team"),
+    "tag": tickets.c.tags.contains(bindparam("tag", type_=ARRAY(Text))),
+    "assignee": assignee.c.username == bindparam("assignee", type_=String),
+    "assignee_id": tickets.c.assignee_id == bindparam("assignee_id", type_=BigInteger),
+    "unassigned": tickets.c.assignee_id.is_(None),
+    "requester": requester.c.username == bindparam("requester", type_=String),
+    "requester_id": tickets.c.requester_id == bindparam("requester_id", type_=BigInteger),
+    "created_after": tickets.c.created_at > bindparam("created_after", type_=_MOMENT),
+    "created_before": tickets.c.created_at < bindparam("created_before", type_=_MOMENT),
     "words": full_text(bindparam("words", type_=Text)),
     "words_or_number": or_(
-        full_text(bindparam("words_or_number", type_=Text)), Ticket.id == bindparam("number", type_=BigInteger)
+        full_text(bindparam("words_or_number", type_=Text)), tickets.c.id == bindparam("number", type_=BigInteger)
     ),
 }
 
@@ -100,7 +100,7 @@ def cursor_of(last: Any, sort: str) -> list[Any]:
 def _statement(conditions: tuple[str, ...], sort: str, continued: bool) -> Columns:
     query = SHOWN.where(*(_CONDITIONS[name] for name in conditions))
     descending = sort.startswith("-")
-    columns: list[ColumnElement[Any]] = [Ticket.id.expression]
+    columns: list[ColumnElement[Any]] = [tickets.c.id]
     position: list[ColumnElement[Any]] = [bindparam("after_id", type_=BigInteger)]
     if (name := sort.removeprefix("-")) in _SORTS:
         column, type_, _ = _SORTS[name]

@@ -13,7 +13,7 @@ from app.models.user import User
 from app.tickets.errors import AssigneeUnfit, TicketMissing
 from app.tickets.repository.keyset import Columns
 from app.tickets.repository.listing import cursor_of, full_text, list_statement
-from app.tickets.repository.shown import PLAIN, SHOWN, shown
+from app.tickets.repository.shown import PLAIN, SHOWN, shown, tickets
 from app.tickets.schemas import PersonOut, TicketOut, TicketQuery
 
 
@@ -39,7 +39,7 @@ class TicketRepository(Repository[Ticket]):
 
     async def read_all(self, ticket_ids: Collection[int]) -> list[TicketOut]:
         """Those of them that may be seen, in no order."""
-        return shown(await self.db.execute(self._shown().where(Ticket.id.in_(ticket_ids))))
+        return shown(await self.db.execute(self._shown().where(tickets.c.id.in_(ticket_ids))))
 
     async def search(self, asked: TicketQuery) -> Page[TicketOut]:
         """One page, in one query; the cursor is bound to the sort that it came from."""
@@ -54,9 +54,9 @@ class TicketRepository(Repository[Ticket]):
         """Full-text matches, the best first."""
         query = self._shown().where(full_text(literal(words)))
         if statuses:
-            query = query.where(Ticket.status.in_(statuses))
-        rank = func.ts_rank(Ticket.search, func.websearch_to_tsquery("simple", words))
-        return shown(await self.db.execute(query.order_by(rank.desc(), Ticket.id.desc()).limit(limit)))
+            query = query.where(tickets.c.status.in_(statuses))
+        rank = func.ts_rank(tickets.c.search, func.websearch_to_tsquery("simple", words))
+        return shown(await self.db.execute(query.order_by(rank.desc(), tickets.c.id.desc()).limit(limit)))
 
     async def named(self, ticket: Ticket) -> TicketOut:
         """A row that is already here, with its people's names."""
@@ -81,4 +81,4 @@ class TicketRepository(Repository[Ticket]):
         return username
 
     def _shown(self) -> Columns:
-        return SHOWN if self.who.is_staff else SHOWN.where(Ticket.requester_id == self.who.user_id)
+        return SHOWN if self.who.is_staff else SHOWN.where(tickets.c.requester_id == self.who.user_id)
