@@ -70,7 +70,5 @@ async def finish_file(resources: Resources, file_id: uuid.UUID, *, text: str = "
         file.analysis_type, file.confidence = "ocr", 0.9
         outbox.add(
             db,
-            OcrCompleted(
-                file_id=file_id, job_id=file.job_id, filename=file.filename, confidence=0.9, timestamp=now()
-            ),
+            OcrCompleted(file_id=file_id, job_id=file.job_id, filename=file.filename, confidence=0.9, timestamp=now()),
         )
