@@ -9,14 +9,13 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from pydantic import SecretStr
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.resources import Resources, open_resources
 from app.core.settings import AuthSettings, DatabaseSettings, Settings
 from app.embedded.data_plane import DataPlane
 from app.main import create_app
-from app.models import Base
+from tests.emptying import empty
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,9 +51,7 @@ async def shared_resources(settings: Settings) -> AsyncIterator[Resources]:
 @pytest.fixture
 async def resources(shared_resources: Resources) -> Resources:
     """Database and Redis, emptied before the test."""
-    tables = ", ".join(Base.metadata.tables)
-    async with shared_resources.db.unit_of_work() as db:
-        await db.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    await empty(shared_resources.db)
     await shared_resources.redis.flushdb()
     return shared_resources
 

@@ -4,10 +4,9 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
 
 from app.embedded.data_plane import DataPlane
-from app.models import Base
+from tests.emptying import empty
 from tests.faults.site import Site, opened
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,7 +25,6 @@ def private_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataPlan
 @pytest.fixture
 async def site(private_plane: DataPlane, tmp_path: Path) -> AsyncIterator[Site]:
     async with opened(private_plane, tmp_path) as made:
-        async with made.resources.db.unit_of_work() as db:
-            await db.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY CASCADE"))
+        await empty(made.resources.db)
         await made.resources.redis.flushdb()
         yield made
