@@ -66,8 +66,9 @@ format: $(READY)-dev ## Put the code into the one format
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-openapi: $(READY)-runtime ## Write openapi.json
+openapi: $(READY)-runtime ## Write openapi.json and docs/errors.md
 	@$(BIN)/evidesk openapi
+	@$(BIN)/python -m app.commands.errors
 
 lock: $(READY)-dev ## Renew the locks in requirements/ from pyproject.toml
 	@.ci/lock

@@ -2,16 +2,24 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from app.commands import errors
 from app.commands.openapi import document
 from tests.conftest import ROOT
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 WRITTEN = (ROOT / "openapi.json").read_text(encoding="utf-8")
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    if "application/problem+json" not in answer.get("content", {}):
+        return []
+    return re.findall(r"`(\w+)`:", answer["description"])
 
 
 def operations() -> list[Any]:
@@ -52,3 +60,17 @@ def test_an_operation_says_what_it_is_for_and_who_may_use_it(path: str, operatio
     )
     codes = "".join(answer["description"] for status, answer in operation["responses"].items() if status[0] == "4")
     assert "`bad_request`" in codes
+
+
+def test_the_list_of_errors_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    errors.main()
+    written, kept = (root / "docs/errors.md" for root in (tmp_path, ROOT))
+    assert written.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), "Run `make openapi`."
+
+
+def test_every_code_in_the_document_is_in_the_list_of_errors() -> None:
+    listed = set(re.findall(r"(?m)^\| \d+ \| `(\w+)`", errors.render()))
+    named = {code for case in operations() for answer in case.values[1]["responses"].values() for code in codes(answer)}
+    assert named <= listed
