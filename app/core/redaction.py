@@ -9,7 +9,6 @@ import logging
 import re
 import traceback
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -32,8 +31,7 @@ _BLOTS = (
     ),
 )
 _QUERY = re.compile(r"\?[^\s\"']*")
-
-Frames = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+_REPR_KIND = re.compile(r"(?:Retry in [\d.]+s: )?[A-Za-z_][\w.]*(?=\()")
 
 
 def redacted(text: str) -> str:
@@ -96,7 +94,7 @@ def discreet(record: logging.LogRecord) -> logging.LogRecord:
     if isinstance(record.msg, BaseException):
         record.msg = named(record.msg)
     if isinstance(record.args, Mapping):
-        record.args = _of_a_task(record.args)
+        record.args = _of_a_task(record.args, record.exc_info[1] if record.exc_info else None)
     elif record.args:
         record.args = tuple(named(arg) if isinstance(arg, BaseException) else arg for arg in record.args)
     if record.name.startswith("uvicorn") and isinstance(record.msg, str):
@@ -105,11 +103,13 @@ def discreet(record: logging.LogRecord) -> logging.LogRecord:
     return record
 
 
-def _of_a_task(about: Mapping[str, Any]) -> dict[str, Any]:
+def _of_a_task(about: Mapping[str, Any], error: BaseException | None) -> dict[str, Any]:
     """Celery's lines about a task that failed hold the exception's repr and its traceback as text."""
     kept = dict(about)
     if isinstance(kept.get("exc"), str):
-        kept["exc"] = kept["exc"].partition("(")[0]
+        # "Retry in 2s: ValueError('…')"; not every repr begins with a name.
+        kind = _REPR_KIND.match(kept["exc"])
+        kept["exc"] = named(error) if error is not None else kind[0] if kind else REDACTED
     if isinstance(kept.get("traceback"), str):
         kept["traceback"] = ""
     return kept

@@ -128,7 +128,8 @@ def task(
             try:
                 _process.run(lambda resources: _carry_out(name, time_limit, carrier, handler(resources, *args)))  # type: ignore[call-arg, arg-type] # ids as `call` took them
             except retry_on as error:
-                log.warning("task_retried", task=name, error=type(error).__name__, retries=self.request.retries)
+                with continued(carrier):
+                    log.warning("task_retried", task=name, error=type(error).__name__, retries=self.request.retries)
                 try:
                     raise self.retry(exc=error, countdown=retry_delay(self.request.retries), max_retries=max_retries)
                 except Reject:

@@ -143,9 +143,13 @@ def test_celery_tells_which_task_failed_and_how_but_quotes_nothing(lines: Lines)
     log = logging.getLogger("celery.app.trace")
     about = {"name": "agents.run", "id": "1", "exc": "ValueError('quoted')", "traceback": "quoted", "other": 1}
     log.error("Task %(name)s[%(id)s] raised: %(exc)s %(traceback)s", about)
+    log.info("Task %(name)s retry: %(exc)s", {"name": "agents.run", "exc": "Retry in 2s: KeyError('quoted')"})
+    log.info("Task %(name)s retry: %(exc)s", {"name": "agents.run", "exc": "1 error quoted('quoted')"})
     log.info("Task %(name)s succeeded", {"name": "agents.run"})
     assert [line["event"] for line in lines.documents()] == [
         "Task agents.run[1] raised: ValueError ",
+        "Task agents.run retry: Retry in 2s: KeyError",
+        "Task agents.run retry: [redacted]",
         "Task agents.run succeeded",
     ]
 
