@@ -103,7 +103,6 @@ class TelemetrySettings(BaseModel):
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP/HTTP base address; unset: spans are not exported."
     )
-    metrics_port_worker: int = Field(default=0, ge=0, le=65535, description="0: the worker serves no /metrics.")
 
 
 class ModelSettings(BaseModel):
