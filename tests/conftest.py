@@ -10,6 +10,7 @@ from alembic.config import Config
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import State
 
 from app.core.resources import Resources, open_resources
 from app.core.settings import AuthSettings, DatabaseSettings, Settings
@@ -63,11 +64,22 @@ async def db(resources: Resources) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+@pytest.fixture(scope="session")
+def idle_apps() -> list[FastAPI]:
+    """Built, and not in use. The first request to a new one costs more than most tests."""
+    return []
+
+
 @pytest.fixture
-async def app(resources: Resources, settings: Settings) -> AsyncIterator[FastAPI]:
-    application = create_app(settings)
+async def app(resources: Resources, settings: Settings, idle_apps: list[FastAPI]) -> AsyncIterator[FastAPI]:
+    """With resources, limits and sockets of its own: all that is left of earlier tests are the compiled routes."""
+    application = idle_apps.pop() if idle_apps else create_app(settings)
+    routes = list(application.router.routes)
     async with application.router.lifespan_context(application):
         yield application
+    if application.router.routes == routes and not application.dependency_overrides:
+        application.state = State()
+        idle_apps.append(application)
 
 
 @pytest.fixture
