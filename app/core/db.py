@@ -4,16 +4,17 @@ A service never commits. The unit of work around it does, once, and before the a
 end with scope "function", which FastAPI closes before it sends the response (a plain `yield` dependency ends after it).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from asyncpg import InterfaceError, InternalClientError, PostgresError
 from fastapi import Depends, Request
-from sqlalchemy import event, text
+from sqlalchemy import Select, event, text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.core.settings import DatabaseSettings
 
@@ -28,6 +29,9 @@ def async_url(url: str) -> str:
     if url.startswith("postgres://"):
         url = "postgresql" + url.removeprefix("postgres")
     return make_url(url).set(drivername=DRIVER).render_as_string(hide_password=False)
+
+
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call] # SQLAlchemy gives it no types
 
 
 class DatabaseUnreachable(ConnectionError):
@@ -63,9 +67,7 @@ class Database:
         )
         event.listen(self.engine.sync_engine, "do_connect", _connect)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._statements = async_sessionmaker(
-            self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False, autoflush=False
-        )
+        self._statements = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -79,7 +81,7 @@ class Database:
 
         What writes or locks needs `unit_of_work()`: here each statement would be committed at once.
         """
-        async with self._statements() as db:
+        async with Reader(self._statements, self.engine) as db:
             yield db
 
     @asynccontextmanager
@@ -94,6 +96,47 @@ class Database:
 
     async def dispose(self) -> None:
         await self.engine.dispose()
+
+
+class Question:
+    """A SELECT put into words once. Constants in it, and the values given for it, must be what the driver takes."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        compiled = statement.compile(dialect=_DIALECT)
+        self.statement = statement
+        self.text = str(compiled)
+        self._names = tuple(compiled.positiontup or ())
+        self._constants = compiled.params
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        return [values[name] if name in values else self._constants[name] for name in self._names]
+
+
+class Reader(AsyncSession):
+    """The session of `Database.reading()`; `rows` asks the driver itself, at half of what a session costs."""
+
+    def __init__(self, statements: AsyncEngine, engine: AsyncEngine) -> None:
+        super().__init__(statements, expire_on_commit=False, autoflush=False)
+        self._engine = engine
+
+    async def rows(self, question: Question, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        async with self._engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            try:
+                return await driver.fetch(question.text, *question.arguments(values))  # type: ignore[no-any-return] # asyncpg is untyped
+            except (PostgresError, InterfaceError, OSError):
+                if not driver.is_closed():
+                    raise
+                await connection.invalidate()
+        # The session sees to the other connections that may have broken with this one, and says so as it always does.
+        return (await self.execute(question.statement, dict(values))).all()
+
+
+async def rows_of(db: AsyncSession, question: Question, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """The answer by position. In a unit of work, what it has written is seen."""
+    if isinstance(db, Reader):
+        return await db.rows(question, values)
+    return (await db.execute(question.statement, dict(values))).all()
 
 
 async def write_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -80,5 +81,6 @@ def decode_cursor(cursor: str, *, size: int) -> list[Any]:
 def link_next(request: Request, response: Response, cursor: str | None) -> None:
     """Point to the next page, if there is one, keeping the request's own filters."""
     if cursor is not None:
-        target = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{target.path}?{target.query}>; rel="next"'
+        asked = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+        query = urlencode([*asked, ("cursor", cursor)])
+        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'

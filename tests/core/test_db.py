@@ -3,12 +3,13 @@
 from datetime import datetime
 
 import pytest
-from sqlalchemy import func, select
+from asyncpg import DivisionByZeroError
+from sqlalchemy import Integer, bindparam, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import Database, DatabaseUnreachable, async_url
+from app.core.db import Database, DatabaseUnreachable, Question, async_url, rows_of
 from app.core.resources import NotConfigured, Resources, open_resources
-from app.core.settings import Settings
+from app.core.settings import DatabaseSettings, Settings
 from app.models.outbox import OutboxRow
 
 
@@ -59,6 +60,36 @@ async def test_each_statement_of_a_reader_is_on_its_own_and_the_connection_forge
             assert len(await moments(db)) == 2
         async with resources.db.session() as db:
             assert len(await moments(db)) == 1
+
+
+NUMBER = Question(select(literal(7), bindparam("given", type_=Integer)))
+
+
+async def test_a_question_is_answered_alike_by_readers_and_units_of_work(resources: Resources) -> None:
+    async with resources.db.reading() as db:
+        assert [tuple(row) for row in await rows_of(db, NUMBER, {"given": 8})] == [(7, 8)]
+    async with resources.db.unit_of_work() as db:
+        assert [tuple(row) for row in await rows_of(db, NUMBER, {"given": 9})] == [(7, 9)]
+
+
+async def test_a_reader_whose_connection_has_broken_takes_another(resources: Resources, settings: Settings) -> None:
+    assert settings.database_url is not None
+    own = Database(settings.database_url.get_secret_value(), DatabaseSettings(pool_size=1, max_overflow=0))
+    async with own.reading() as db:
+        pid = (await db.execute(select(func.pg_backend_pid()))).scalar_one()
+    async with resources.db.reading() as db:
+        await db.execute(select(func.pg_terminate_backend(pid, 5000)))
+    async with own.reading() as db:
+        assert len(await rows_of(db, NUMBER, {"given": 8})) == 1
+    await own.dispose()
+
+
+async def test_what_the_database_refuses_is_not_asked_twice(resources: Resources) -> None:
+    by_zero = Question(select(literal(1) / bindparam("given", type_=Integer)))
+    async with resources.db.reading() as db:
+        with pytest.raises(DivisionByZeroError):
+            await rows_of(db, by_zero, {"given": 0})
+        assert len(await rows_of(db, NUMBER, {"given": 8})) == 1
 
 
 async def test_ping_tells_whether_the_database_answers(resources: Resources) -> None:

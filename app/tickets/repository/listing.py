@@ -5,6 +5,7 @@ bound by name, and only the shape decides which statement it is.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -27,10 +28,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from app.core.auth import Principal
+from app.core.db import Question
 from app.core.schemas import BIGINT_MAX
 from app.models.ticket import Priority
-from app.tickets.repository.keyset import Columns, cursor_values
-from app.tickets.repository.shown import SHOWN, assignee, requester, tickets
+from app.tickets.repository.keyset import cursor_values
+from app.tickets.repository.shown import PLAIN, SHOWN, assignee, requester, tickets
 from app.tickets.schemas import TicketQuery
 
 _NUMBER = re.compile(r"#(\d{1,19})")
@@ -75,7 +77,7 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
 }
 
 
-def list_statement(who: Principal, asked: TicketQuery) -> tuple[Columns, dict[str, Any]]:
+def list_statement(who: Principal, asked: TicketQuery) -> tuple[Question, dict[str, Any]]:
     """The statement for one page and one row more, and the values to run it with. Raises BadCursor."""
     values = _values(who, asked)
     conditions = tuple(name for name in values if name in _CONDITIONS)
@@ -88,16 +90,17 @@ def list_statement(who: Principal, asked: TicketQuery) -> tuple[Columns, dict[st
     return _statement(conditions, asked.sort, asked.cursor is not None), values
 
 
-def cursor_of(last: Any, sort: str) -> list[Any]:
+def cursor_of(last: Sequence[Any], sort: str) -> list[Any]:
     """What the next page starts after."""
     name = sort.removeprefix("-")
+    number, value = last[PLAIN.index("id")], last[PLAIN.index(name)]
     if name == "id":
-        return [sort, last.id]
-    return [sort, _RANKS[last.priority] if name == "priority" else getattr(last, name), last.id]
+        return [sort, number]
+    return [sort, _RANKS[value] if name == "priority" else value, number]
 
 
 @lru_cache(maxsize=1024)
-def _statement(conditions: tuple[str, ...], sort: str, continued: bool) -> Columns:
+def _statement(conditions: tuple[str, ...], sort: str, continued: bool) -> Question:
     query = SHOWN.where(*(_CONDITIONS[name] for name in conditions))
     descending = sort.startswith("-")
     columns: list[ColumnElement[Any]] = [tickets.c.id]
@@ -110,7 +113,7 @@ def _statement(conditions: tuple[str, ...], sort: str, continued: bool) -> Colum
         here, last = tuple_(*columns), tuple_(*position)
         query = query.where(here < last if descending else here > last)
     query = query.order_by(*(column.desc() if descending else column.asc() for column in columns))
-    return query.limit(bindparam("fetched", type_=Integer))
+    return Question(query.limit(bindparam("fetched", type_=Integer)))
 
 
 def _values(who: Principal, asked: TicketQuery) -> dict[str, Any]:

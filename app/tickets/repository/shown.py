@@ -3,11 +3,11 @@
 Selected from the tables themselves: of the mapped classes each row would be made twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Table, select
 
 from app.models.ticket import Ticket
 from app.models.user import User
@@ -38,12 +38,12 @@ _TICKETS = TypeAdapter(list[TicketOut])
 _COUNT = len(PLAIN)
 
 
-def shown(rows: Iterable[Row[*tuple[Any, ...]]]) -> list[TicketOut]:
+def shown(rows: Iterable[Sequence[Any]]) -> list[TicketOut]:
     """Rows of `SHOWN`, validated in one go: a page of twenty is some seventy models."""
     return _TICKETS.validate_python([_plain(row) for row in rows])
 
 
-def _plain(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def _plain(row: Sequence[Any]) -> dict[str, Any]:
     requester_id, requester_name, assignee_id, assignee_name = row[_COUNT:]
     plain = dict(zip(PLAIN, row, strict=False))
     plain["requester"] = {"id": requester_id, "username": requester_name}

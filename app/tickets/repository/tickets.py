@@ -5,6 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Select, func, literal, select
 
 from app.core.auth import Role
+from app.core.db import rows_of
 from app.core.pagination import Page, encode_cursor
 from app.core.repository import Repository
 from app.core.schemas import BIGINT_MAX
@@ -44,7 +45,7 @@ class TicketRepository(Repository[Ticket]):
     async def search(self, asked: TicketQuery) -> Page[TicketOut]:
         """One page, in one query; the cursor is bound to the sort that it came from."""
         statement, values = list_statement(self.who, asked)
-        rows = (await self.db.execute(statement, values)).all()
+        rows = await rows_of(self.db, statement, values)
         if len(rows) <= asked.limit:
             return Page(shown(rows))
         rows = rows[: asked.limit]
