@@ -239,7 +239,7 @@ for _ in range(40):
         {"user_input": 7},
         {"user_input": "x", "colour": "green"},
         {"user_input": "x", "files": ["no-uuid"]},
-        {"user_input": "x", "files": [str(uuid.uuid4()) for _ in range(21)]},
+        {"user_input": "x", "files": [str(uuid.UUID(int=number)) for number in range(21)]},
         {"user_input": "x", "page_context": []},
         {"user_input": "x", "page_context": {"a": "b\x00"}},
         {"user_input": "x", "page_context": {"a\x00": 1}},

@@ -51,7 +51,7 @@ async def people(resources: Resources) -> list[int]:
     [
         ["-id", 12],
         ["title", "Größe \"'\\ 👍", 1],
-        ["-created_at", datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), uuid.uuid4()],
+        ["-created_at", datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), uuid.UUID(int=7)],
         ["score", 0.5, -(2**63) + 1],
     ],
 )

@@ -98,6 +98,7 @@ def test_a_listing_is_bounded(read: Read, monkeypatch: pytest.MonkeyPatch) -> No
         b"BZh9" + bytes(100),
         b"\xfd7zXZ\0" + bytes(100),
     ],
+    ids=["zip", "tar", "gzip", "bzip2", "xz"],
 )
 def test_a_damaged_archive_is_unreadable(read: Read, content: bytes) -> None:
     with pytest.raises(Unreadable, match="damaged"):
