@@ -40,7 +40,7 @@ migrate: $(READY)-runtime ## Bring the schema of DATABASE_URL, or of the running
 # --- checking -----------------------------------------------------------------------------------------------------
 
 test: check ## Lint, types, import contracts and the whole test suite with coverage
-	@$(BIN)/pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: lint typecheck imports ## All checks that run no product code
 
