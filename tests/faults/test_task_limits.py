@@ -1,9 +1,11 @@
+from app.core.tasks import HARD_LIMIT_GRACE_SECONDS, celery
 from tests.faults.room import flaky, stuck
 from tests.faults.site import Site
 
 
 async def test_retries_and_hard_limits_are_real_in_a_worker(site: Site) -> None:
     """One worker for both: first a task that has to be killed with its process, then one that fails twice."""
+    assert celery.tasks[stuck.name].time_limit == 1 + HARD_LIMIT_GRACE_SECONDS
     worker = site.start_worker()
     await site.send(stuck.call("stuck"))
     await site.send(flaky.call("flaky"), "the-request")
