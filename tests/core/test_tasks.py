@@ -35,7 +35,7 @@ async def note(resources: Resources, number: uuid.UUID, word: str) -> None:
     await resources.redis.set("noted", word)
 
 
-@task(name="test.flaky", max_retries=2, retry_on=(Flaky,))
+@task(name="test.tries_again", max_retries=2, retry_on=(Flaky,))
 async def flaky(resources: Resources, failures: int) -> None:
     ran.append(failures)
     if len(ran) <= failures:
@@ -132,7 +132,7 @@ async def test_without_the_broker_a_retry_gives_the_message_back(resources: Reso
     tasks._process.settings = resources.settings
 
     def work() -> None:
-        celery_task = celery.tasks["test.flaky"]
+        celery_task = celery.tasks["test.tries_again"]
         celery_task.push_request(args=(9,), called_directly=False, retries=0, id=str(ID))
         try:
             celery_task.run(9)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -156,10 +157,15 @@ class Site:
         await self.until(is_so, f"{query} {values}")
 
     async def until_logged(self, name: str, event: str) -> None:
-        async def is_so() -> bool:
-            return self.log(name).exists() and f'"event": "{event}"' in self.log(name).read_text()
+        await self.until_written(name, f'"event": "{event}"', f"{name} logs {event}")
 
-        await self.until(is_so, f"{name} logs {event}")
+    async def until_written(self, name: str, pattern: str, what: str) -> None:
+        """Until a process's log holds something that the pattern matches."""
+
+        async def is_so() -> bool:
+            return self.log(name).exists() and re.search(pattern, self.log(name).read_text()) is not None
+
+        await self.until(is_so, what)
 
     async def until_file(self, path: Path) -> None:
         async def is_so() -> bool:

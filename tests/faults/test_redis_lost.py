@@ -9,7 +9,8 @@ from tests.faults.site import Site
 
 DONE = "SELECT count(*) = :count FROM jobs WHERE state = 'succeeded'"
 RESULTS = "SELECT count(*) FROM outbox WHERE type = 'test.recognised'"
-WITH_THE_BROKER = "SELECT count(*) = :count FROM outbox WHERE type = 'job.due' AND state = 'delivered'"
+# At least: what nobody claims in time is sent again.
+WITH_THE_BROKER = "SELECT count(*) >= :count FROM outbox WHERE type = 'job.due' AND state = 'delivered'"
 
 
 @pytest.mark.parametrize("with_data", [False, True], ids=["restarted", "data lost"])
