@@ -102,10 +102,10 @@ class Road:
     resources: Resources
     person: Person
     relay: Relay
-    busy: int = 0
+    stopping: bool = False
 
     async def keep_moving(self) -> None:
-        while True:
+        while not self.stopping:
             if not (await self.relay.deliver_batch()).claimed and not await self.work():
                 await asyncio.sleep(0.01)
 
@@ -156,6 +156,6 @@ async def moving(road: Road) -> AsyncIterator[Road]:
     try:
         yield road
     finally:
-        moving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await moving
+        # Not cancelled: a task in its thread would go on, on the loop that is closed next.
+        road.stopping = True
+        await moving

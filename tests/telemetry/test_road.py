@@ -1,5 +1,7 @@
 """One trace and one correlation id from the request to the last thing that it leads to."""
 
+import asyncio
+
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 from sqlalchemy import select
@@ -56,6 +58,12 @@ async def test_a_reported_problem_is_one_trace_from_the_request_to_the_tool(
     ]
     # A library's own spans would quote arguments and errors.
     assert not [name for name in tree.names() if name.startswith(("tools/", "MCP ", "delegate", "chat"))]
+
+    # The relay tells of a delivery after it has committed it, which may be after the answer was sent.
+    async with asyncio.timeout(30):
+        # There is nothing to wait on but the lines themselves.
+        while "ticket.created" not in [line["event_type"] for line in lines.of("event_delivered")]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     written = await correlation_ids(moving.resources)
     assert written["job.due"] == written["ticket.created"] == written["job"] == {"the-request"}
