@@ -60,7 +60,12 @@ def _upload(stack: Stack, file: IO[bytes], token: str) -> float:
 
 
 def run() -> Figures:
-    with running("api") as stack, bare_server(stack) as port, tempfile.TemporaryFile() as file:
+    # One process, so that it is known which one to measure.
+    with (
+        running("api", EVIDESK_HTTP__WORKERS="1") as stack,
+        bare_server(stack) as port,
+        tempfile.TemporaryFile() as file,
+    ):
         for _ in range(SIZE // len(LINE)):
             file.write(LINE)
         file.write(LINE[: SIZE % len(LINE)])
