@@ -61,7 +61,9 @@ async def _ours(stack: Stack, token: str, picture: bytes) -> list[float]:
 
 def run() -> Figures:
     picture = ROOT / "app" / "sample" / "screenshot.png"
-    with running("api", "relay", "worker", EVIDESK_WEBSOCKET__MESSAGES_PER_MINUTE="10000") as stack:
+    settings = {"EVIDESK_WEBSOCKET__MESSAGES_PER_MINUTE": "10000", "EVIDESK_JOBS__WORKER_CONCURRENCY": "1"}
+    # One worker process has all cores for its inference, as the bare engine has.
+    with running("api", "relay", "worker", durable=True, **settings) as stack:
         token = stack.token()
         ours = asyncio.run(_ours(stack, token, picture.read_bytes()))
     bare = _bare(picture)
@@ -78,5 +80,7 @@ def run() -> Figures:
                 f"{median(bare) / median(ours):.2f}",
             ]
         ],
-        [f"{ROUNDS} rounds after a first that loads the engine; two threads for inference in both."],
+        [
+            f"{ROUNDS} rounds after a first that loads the engine; one reads at a time, with two threads for inference in both."
+        ],
     )
