@@ -80,7 +80,5 @@ def run() -> Figures:
                 f"{median(bare) / median(ours):.2f}",
             ]
         ],
-        [
-            f"{ROUNDS} rounds after a first that loads the engine; one reads at a time, with two threads for inference in both."
-        ],
+        [f"{ROUNDS} rounds after a first that loads the engine; two threads for inference in both."],
     )
