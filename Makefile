@@ -11,7 +11,7 @@ JOBS ?= 2
 # Options of the command, as in: make run ARGS=--once
 ARGS ?=
 
-.PHONY: help install run test check bench lint format typecheck imports fuzz openapi lock migrate clean distclean
+.PHONY: help install run test check bench lint format typecheck imports fuzz openapi env-example lock migrate clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ format: $(READY)-dev ## Put the code into the one format
 openapi: $(READY)-runtime ## Write openapi.json and docs/errors.md
 	@$(BIN)/evidesk openapi
 	@$(BIN)/python -m app.commands.errors
+
+env-example: $(READY)-runtime ## Write .env.example from the settings
+	@$(BIN)/python -m app.commands.env_example
 
 lock: $(READY)-dev ## Renew the locks in requirements/ from pyproject.toml
 	@.ci/lock

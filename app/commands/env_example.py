@@ -10,7 +10,7 @@ from app.core.settings import Settings
 
 HEAD = """\
 # Every setting of Evidesk, with its default. Copy this file to .env and change what you need; the environment wins.
-# Written by `make env-example`; a test keeps it in step with app/core/settings.py.
+# Written by `make env-example`; a test keeps it in step with app/core/settings.
 """
 # These have names of their own instead of the prefix.
 PLAIN_NAMES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL"}
