@@ -9,6 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -48,7 +49,7 @@ def _tables(url: str) -> set[str]:
 
 def test_every_revision_goes_up_and_down_and_up_again(fresh: str) -> None:
     config = _config(fresh)
-    for _ in range(4):
+    for _ in ScriptDirectory.from_config(config).walk_revisions():
         command.upgrade(config, "+1")
         command.downgrade(config, "-1")
         command.upgrade(config, "+1")
