@@ -8,6 +8,7 @@ from app.accounts import routes as accounts
 from app.agents import routes as agents
 from app.ai_config import routes as ai_config
 from app.core.http import API_PREFIX
+from app.directory import routes as directory
 from app.files import routes as files
 from app.health import routes as health
 from app.outbox import routes as outbox
@@ -22,6 +23,7 @@ ROOMS = (
     accounts.auth,
     accounts.users,
     ai_config.router,
+    directory.router,
     outbox.router,
     websocket.router,
 )
@@ -38,6 +40,7 @@ _ROOMS_ARE_FOR = {
     "accounts": "Registration, logins, API keys, and who may do what.",
     "agent": "AI agents that write tickets, categorise and read files. A run can be looked at in every step.",
     "ai-config": "Model, prompt and tools of each agent, in versions. For administrators.",
+    "directory": "What the desk knows of customers and services. For staff; kept by administrators.",
     "files": "Evidence: pictures, recordings, documents, logs. What they say is read in the background.",
     "health": "For load balancers and Prometheus.",
     "outbox": "Events that could not be delivered. For administrators.",

@@ -6,6 +6,7 @@ they belong in a thread.
 
 import json
 import threading
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -117,3 +118,11 @@ _PROCESS_EMBEDDER = MiniLmEmbedder()
 def default_embedder() -> MiniLmEmbedder:
     """The one embedder of this process, so that the weights are in memory once."""
     return _PROCESS_EMBEDDER
+
+
+def likeness(text: str, others: Sequence[str]) -> list[float]:
+    """The cosine of the text with each of the others, -1 to 1. CPU work: call it in a thread."""
+    if not others:
+        return []
+    vectors = default_embedder().embed([text, *others])
+    return [float(value) for value in vectors[1:] @ vectors[0]]

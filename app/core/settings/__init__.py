@@ -12,8 +12,10 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.settings.accounts import AuthSettings
+from app.core.settings.agents import AgentSettings, PrioritySettings
 from app.core.settings.data import DatabaseSettings, StorageSettings
 from app.core.settings.delivery import JobSettings, OutboxSettings
+from app.core.settings.directory import DirectorySettings
 from app.core.settings.files import FileSettings, SpeechSettings
 from app.core.settings.http import HttpSettings, RateLimitSettings
 from app.core.settings.models import ModelSettings
@@ -21,13 +23,16 @@ from app.core.settings.telemetry import TelemetrySettings
 from app.core.settings.websocket import WebSocketSettings
 
 __all__ = [
+    "AgentSettings",
     "AuthSettings",
     "DatabaseSettings",
+    "DirectorySettings",
     "FileSettings",
     "HttpSettings",
     "JobSettings",
     "ModelSettings",
     "OutboxSettings",
+    "PrioritySettings",
     "RateLimitSettings",
     "Settings",
     "SpeechSettings",
@@ -71,13 +76,16 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("ANTHROPIC_API_KEY", "EVIDESK_ANTHROPIC_API_KEY", "anthropic_api_key"),
     )
 
+    agents: AgentSettings = AgentSettings()
     auth: AuthSettings = AuthSettings()
     database: DatabaseSettings = DatabaseSettings()
+    directory: DirectorySettings = DirectorySettings()
     files: FileSettings = FileSettings()
     http: HttpSettings = HttpSettings()
     jobs: JobSettings = JobSettings()
     models: ModelSettings = ModelSettings()
     outbox: OutboxSettings = OutboxSettings()
+    priority: PrioritySettings = PrioritySettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
     speech: SpeechSettings = SpeechSettings()
     storage: StorageSettings = StorageSettings()

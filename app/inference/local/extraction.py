@@ -26,6 +26,9 @@ class FindingKind(StrEnum):
     URL = "url"
     VERSION = "version"
     EMAIL = "email"
+    PHONE = "phone"
+    MONEY = "money"
+    ACCOUNT = "account"
     STEP = "step"
     STACK_FRAME = "stack_frame"
     EXPECTED = "expected"
@@ -51,6 +54,9 @@ class Extraction:
     urls: tuple[Finding, ...]
     versions: tuple[Finding, ...]
     emails: tuple[Finding, ...]
+    phones: tuple[Finding, ...]
+    money: tuple[Finding, ...]
+    accounts: tuple[Finding, ...]
     steps: tuple[Finding, ...]
     stack_frames: tuple[Finding, ...]
     expected: Finding | None
@@ -76,6 +82,9 @@ def extract(text: str) -> Extraction:
         urls=urls,
         versions=_distinct(FindingKind.VERSION, _outside(patterns.versions(text), urls)),
         emails=_distinct(FindingKind.EMAIL, patterns.emails(text)),
+        phones=_distinct(FindingKind.PHONE, _outside(patterns.phones(text), urls)),
+        money=_distinct(FindingKind.MONEY, patterns.money(text)),
+        accounts=_distinct(FindingKind.ACCOUNT, patterns.accounts(text)),
         steps=tuple(_finding(FindingKind.STEP, span) for span in steps(lines)[:MAX_FINDINGS]),
         stack_frames=_distinct(FindingKind.STACK_FRAME, stack_frames(lines)),
         expected=_finding(FindingKind.EXPECTED, expected) if expected else None,
@@ -104,5 +113,5 @@ def _distinct(kind: FindingKind, spans: Iterator[Span]) -> tuple[Finding, ...]:
 
 
 def _outside(spans: Iterator[Span], taken: tuple[Finding, ...]) -> Iterator[Span]:
-    """A version inside an address is part of the address."""
+    """A number inside an address is part of the address."""
     return (span for span in spans if not any(other.start <= span.start < other.end for other in taken))

@@ -42,6 +42,25 @@ _LABELLED = re.compile(
     re.IGNORECASE,
 )
 
+_PHONE = re.compile(
+    r"(?<![\w.+/-])(?:\+|00)\d{1,3}(?:[ ./-]?\(?\d{1,4}\)?){2,6}(?![\w-])"
+    r"|(?<![\w.+/-])\(?0\d{1,5}\)?[ /-]\d{3,8}(?:[ -]\d{2,5}){0,2}(?![\w-])"
+)
+_LEAST_PHONE_DIGITS: Final = 7
+_AMOUNT = r"\d{1,3}(?:[ .,']\d{3}){1,4}(?:[.,]\d{2})?|\d{1,9}(?:[.,]\d{1,2})?"
+_CURRENCY = r"USD|EUR|GBP|CHF|JPY|CAD|AUD"
+_MONEY = re.compile(
+    rf"(?<![\w.,])(?:(?:[$€£¥]|(?:{_CURRENCY})) ?(?:{_AMOUNT})(?![\w]|[.,]\d)"
+    rf"|(?:{_AMOUNT}) ?(?:[€£$]|(?:{_CURRENCY}|euros?|dollars?)(?!\w)))",
+    re.IGNORECASE,
+)
+_ACCOUNT = re.compile(
+    r"(?<!\w)(?:account|customer|client|contract|invoice|order|subscription|tenant|konto|kunden?|vertrags?|rechnungs?|"
+    r"bestell|cuenta|cliente|factura|pedido|compte|facture|commande)[ -]?(?:id|number|no\.?|nr\.?|nummer|numero|n°)?"
+    r"[\s:=#]{1,3}((?=[A-Z0-9_-]{0,24}\d)[A-Z0-9][A-Z0-9_-]{2,24})(?!\w)",
+    re.IGNORECASE,
+)
+
 _NUMBER = r"\d{1,5}(?:\.\d{1,6}){0,3}(?:[-+][0-9A-Za-z.]{1,20})?"
 _VERSION_NAMED = re.compile(
     r"(?<!\w)(version|versión|release|build|firmware|client|app|update|chrome|firefox|safari|edge|opera|android|ios|"
@@ -73,6 +92,26 @@ def emails(text: str) -> Iterator[Span]:
     for match in _EMAIL.finditer(text):
         value = match[0].rstrip(".-_")
         yield Span(value.lower(), match.start(), match.start() + len(value))
+
+
+def phones(text: str) -> Iterator[Span]:
+    """Numbers with a country code or a leading zero, as "+" and digits or as digits alone."""
+    for match in _PHONE.finditer(text):
+        digits = "".join(char for char in match[0] if char.isdigit())
+        if len(digits) >= _LEAST_PHONE_DIGITS:
+            yield Span(f"+{digits}" if match[0].startswith("+") else digits, match.start(), match.end())
+
+
+def money(text: str) -> Iterator[Span]:
+    """Amounts with a currency, as written."""
+    for match in _MONEY.finditer(text):
+        yield Span(" ".join(match[0].split()), match.start(), match.end())
+
+
+def accounts(text: str) -> Iterator[Span]:
+    """What is labelled as the number of an account, customer, contract, invoice, order or the like."""
+    for match in _ACCOUNT.finditer(text):
+        yield Span(match[1], match.start(1), match.end(1))
 
 
 def error_codes(text: str) -> Iterator[Span]:

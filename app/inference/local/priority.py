@@ -1,17 +1,21 @@
 """Scores how pressing a report is, by a formula that can be read and argued with.
 
-    score    = clamp(25 + category + severity + outage + scope + deadline + sentiment + repeat + relief, 0, 100)
+    score    = clamp(25 + Σ weight(group) · points(group), 0, 100)
+    groups   = category, severity, outage, scope, deadline, sentiment, repeat, relief: read from the text;
+               vip, active_outage, repeated_contact: known from elsewhere, 1 point each when true
     priority = low below 25, medium below 50, high below 75, critical from 75
 
 `category` is a fixed number of points for each category (`CATEGORY_POINTS`). Of every other group only the strongest
 term counts, so that shouting the same thing five times does not add up; `relief` holds negative points ("no rush",
 "cosmetic"). A negated term ("no outage", "isn't really critical": only filler words in between) is not counted, and
-a negated urgency ("not urgent") counts as relief. Each counted term comes back with its points and the words it was
-read from.
+a negated urgency ("not urgent") counts as relief. Weights are configuration (`DEFAULT_WEIGHTS`).
+Each counted term comes back with its points and the words it was read from.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal
 
 from app.inference.local.priority_terms import FILLERS, GROUPS, NEGATORS, RELIEF, URGENCY
@@ -33,6 +37,10 @@ CATEGORY_POINTS: Final[dict[str, float]] = {
     "how_to": -12.0,
 }
 BANDS: Final[tuple[tuple[float, PriorityName], ...]] = ((75.0, "critical"), (50.0, "high"), (25.0, "medium"))
+DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
+    {"vip": 12.0, "active_outage": 18.0, "repeated_contact": 8.0}
+)
+"""Of groups that are not named: 1."""
 NEGATED_URGENCY_POINTS: Final = -12.0
 MAX_CHARS: Final = 50_000
 _REACH: Final = 4
@@ -63,15 +71,33 @@ class _Word:
     end: int
 
 
-def score_priority(text: str, category: str | None = None) -> PriorityScore:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the desk knows of the case besides its text: group → the words that prove it. Only true ones are in it."""
+
+    proven: Mapping[str, str] = field(default_factory=dict)
+
+
+def score_priority(
+    text: str,
+    category: str | None = None,
+    *,
+    facts: Facts | None = None,
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+) -> PriorityScore:
     """See the module's docstring for the formula. `category` adds its fixed points when it is given and known."""
     text = text[:MAX_CHARS]
     counted = _strongest(text)
     if category in CATEGORY_POINTS:
         counted["category"] = PriorityTerm("category", CATEGORY_POINTS[category], category)
-    score = min(100.0, max(0.0, BASE_POINTS + sum(term.weight for term in counted.values())))
+    if facts is not None:
+        counted |= {name: PriorityTerm(name, 1.0, evidence) for name, evidence in facts.proven.items()}
+    weighted = [
+        PriorityTerm(term.name, term.weight * weights.get(term.name, 1.0), term.evidence) for term in counted.values()
+    ]
+    score = min(100.0, max(0.0, BASE_POINTS + sum(term.weight for term in weighted)))
     priority: PriorityName = next((name for limit, name in BANDS if score >= limit), "low")
-    ordered = sorted(counted.values(), key=lambda term: -abs(term.weight))
+    ordered = sorted((term for term in weighted if term.weight), key=lambda term: -abs(term.weight))
     return PriorityScore(priority, score, (PriorityTerm("base", BASE_POINTS, "every report"), *ordered))
 
 
