@@ -14,7 +14,6 @@ from mcp_server.context import reading
 from mcp_server.desk import Desk
 from mcp_server.tools.shapes import READS, Limit, Query, Report
 
-
 LIKE_ENOUGH = 0.55
 """Cosine of the two texts' vectors. Below it a former solution is more often beside the point than not."""
 CANDIDATES = 10

@@ -60,8 +60,8 @@ _COMPLAINT: Final = word_set(
     "unacceptable outrageous furious angry annoyed annoying frustrated frustrating disappointed disappointing "
     "terrible terribly horrible awful worst bad ridiculous useless hate unhappy broken inakzeptabel unverschamt wutend "
     "argerlich verargert enttauscht schlecht schrecklich furchtbar unmoglich inaceptable furioso enojado frustrado "
-    "decepcionado terrible horrible malo pesimo inutil inacceptable furieux fache decu frustre horrible mauvais nul inutile "
-    "inaccettabile furioso deluso pessimo inaceitavel frustrado decepcionado pessimo"
+    "decepcionado terrible horrible malo pesimo inutil inacceptable furieux fache decu frustre horrible mauvais nul "
+    "inutile inaccettabile furioso deluso pessimo inaceitavel frustrado decepcionado pessimo"
 )
 _ALL_FUNCTION_WORDS: Final = frozenset().union(*FUNCTION_WORDS.values())
 
