@@ -49,4 +49,5 @@ async def put_service(name: Name, body: ServiceIn, _who: AdminUser, db: WriteSes
 
 @router.delete("/services/{name}", status_code=204, responses=documented(ServiceUnknown))
 async def delete_service(name: Name, _who: AdminUser, db: WriteSession) -> None:
+    """Reports no longer speak of it."""
     await service.drop_service(db, name)
