@@ -7,11 +7,13 @@ from fastapi import FastAPI
 from app.accounts import routes as accounts
 from app.agents import routes as agents
 from app.ai_config import routes as ai_config
+from app.analytics import routes as analytics
 from app.core.http import API_PREFIX
 from app.directory import routes as directory
 from app.files import routes as files
 from app.health import routes as health
 from app.outbox import routes as outbox
+from app.providers import routes as providers
 from app.tickets import routes as tickets
 from app.websocket import routes as websocket
 
@@ -22,8 +24,11 @@ ROOMS = (
     agents.router,
     accounts.auth,
     accounts.users,
+    # Before ai_config, whose `/ai-config/{agent_type}` would take its addresses.
+    providers.router,
     ai_config.router,
     directory.router,
+    analytics.router,
     outbox.router,
     websocket.router,
 )
@@ -39,7 +44,8 @@ accepted, returned, and found again in the logs.
 _ROOMS_ARE_FOR = {
     "accounts": "Registration, logins, API keys, and who may do what.",
     "agent": "AI agents that write tickets, categorise and read files. A run can be looked at in every step.",
-    "ai-config": "Model, prompt and tools of each agent, in versions. For administrators.",
+    "ai-config": "Model, prompt and tools of each agent, in versions; providers and their limits. For administrators.",
+    "analytics": "What models cost. For administrators.",
     "directory": "What the desk knows of customers and services. For staff; kept by administrators.",
     "files": "Evidence: pictures, recordings, documents, logs. What they say is read in the background.",
     "health": "For load balancers and Prometheus.",

@@ -10,6 +10,7 @@ from app.core.repository import Repository
 from app.models.agent import AgentRun, AgentToolCall, RunStatus
 from app.models.file import File, ProcessingStatus
 from app.models.job import Job
+from app.models.spending import ModelCallRow
 
 UNFINISHED = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
 
@@ -31,6 +32,10 @@ class RunRepository(Repository[AgentRun]):
 
     async def tool_calls(self, run: AgentRun) -> Sequence[AgentToolCall]:
         query = select(AgentToolCall).where(AgentToolCall.run_id == run.id).order_by(AgentToolCall.position)
+        return (await self.db.execute(query)).scalars().all()
+
+    async def model_calls(self, run: AgentRun) -> Sequence[ModelCallRow]:
+        query = select(ModelCallRow).where(ModelCallRow.run_id == run.id).order_by(ModelCallRow.id)
         return (await self.db.execute(query)).scalars().all()
 
 

@@ -1,7 +1,7 @@
 """One run of an agent, from a configuration and a prompt to an answer or a reason. Knows no table."""
 
+import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,6 @@ from pydantic_ai.exceptions import (
     UnexpectedModelBehavior,
     UsageLimitExceeded,
 )
-from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RunUsage, UsageLimits
 
@@ -27,10 +26,11 @@ from app.agents.declarations import AGENTS, RunDeps
 from app.agents.errors import RunFailure
 from app.ai_config.catalogue import AgentType
 from app.ai_config.schemas import ConfigValues
-from app.core.settings import Settings
 from app.core.telemetry import get_logger, span
+from app.inference.assembly import ModelRoad
+from app.inference.calls import Journal
+from app.inference.chain import NoProviderLeft, Purpose
 from app.inference.errors import ModelUnavailable, UnknownModel
-from app.inference.pricing import price
 from mcp_client.client import ToolServerAway
 
 log = get_logger(__name__)
@@ -38,8 +38,6 @@ log = get_logger(__name__)
 MAX_MODEL_REQUESTS = 30
 MAX_TOOL_CALLS = 60
 SERVER_ERROR = 500
-
-ResolveModel = Callable[[str, Settings], Model]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +69,13 @@ class Prompt:
 class Meter:
     """What an agent has used up so far, whether or not it came to an answer."""
 
-    model: str
     usage: RunUsage = field(default_factory=RunUsage)
+    journal: Journal = field(default_factory=Journal)
 
     @property
-    def cost_usd(self) -> float:
-        """An estimate; 0 where no price is known."""
-        return float(price(self.model, self.usage) or 0)
+    def cost_usd(self) -> float | None:
+        """An estimate; None where the cost of some call is not known."""
+        return None if self.journal.unpriced else float(self.journal.cost_usd)
 
 
 async def run_agent(
@@ -87,14 +85,16 @@ async def run_agent(
     config: ConfigValues,
     deps: RunDeps,
     meter: Meter,
-    settings: Settings,
-    resolve: ResolveModel,
+    road: ModelRoad,
+    user_id: int,
+    version: int | None,
 ) -> BaseModel:
     """The agent's answer. Raises RunFailure, and lets cancellation through; `deps.calls` and `meter` then hold what was
     done up to that point."""
     with span(f"agent {kind.value}", operation=prompt.operation, model=config.model):
         try:
-            model = resolve(config.model, settings)
+            purpose = Purpose(prompt.operation, user_id, version, asyncio.get_running_loop().time() + config.timeout)
+            model = road.model(config.model, purpose, meter.journal)
             finished = await AGENTS[kind].run(
                 prompt.document(),
                 model=model,
@@ -121,6 +121,8 @@ def _failure(error: AgentRunError) -> RunFailure:
     """Says what went wrong without quoting what a provider or model said: that may hold the report itself."""
     status = f" (HTTP {error.status_code})" if isinstance(error, ModelHTTPError) else ""
     match error:
+        case NoProviderLeft():
+            return RunFailure("The model's providers cannot be asked at the moment.", passing=True)
         case ModelRateLimitError():
             return RunFailure(f"The model's provider asks for fewer requests{status}.", passing=True)
         case ModelServerError() | ModelUnavailableError():

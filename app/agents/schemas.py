@@ -169,6 +169,23 @@ class ToolCallOut(Out):
     seconds: float
 
 
+class ModelCallOut(Out):
+    """A request to a model, or one that was not made, and why."""
+
+    attempt: int = Field(description="Of the run.")
+    model: str
+    provider: str
+    outcome: str = Field(description="answered, failed, or skipped.")
+    reason: str | None
+    status: int | None
+    from_cache: bool
+    seconds: float
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+
+
 class RunOut(Out):
     run_id: uuid.UUID
     operation: str
@@ -181,9 +198,13 @@ class RunOut(Out):
     error: str | None
     attempts: int
     tool_calls: list[ToolCallOut]
+    model_calls: list[ModelCallOut]
+    answered_by: str | None = Field(description="The model that gave the last answer; `model` is the configured one.")
+    hidden: dict[str, int] = Field(description="What remote models did not see, by kind: each value once.")
+    removed: dict[str, int] = Field(description="What was taken out of answers: links and secrets.")
     input_tokens: int
     output_tokens: int
-    cost_usd: float
+    cost_usd: float | None = Field(description="Null: the cost of some call is not known.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -209,7 +230,7 @@ class TrialRun(Out):
     tool_calls: list[TrialCall]
     input_tokens: int
     output_tokens: int
-    cost_usd: float
+    cost_usd: float | None
     seconds: float
 
 

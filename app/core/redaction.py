@@ -16,19 +16,24 @@ REDACTED = "[redacted]"
 # Every repetition is bounded: a client may send a line of 64 KB that tries the patterns.
 _NAMES = r"[\w-]{0,40}(?:token|password|passwd|pwd|secret|api[_-]?key|authorization|cookie|credentials?)"
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-_BLOTS = (
+_TOKENS = (
     # Login and password in an address.
-    (re.compile(r"(\w://)[^/\s@]{0,200}:[^/\s@]{0,200}@"), rf"\1{REDACTED}@"),
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
-    # JSON Web Tokens, our API keys, those of model providers.
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
-    (re.compile(r"\bevd_[0-9a-f]+_[0-9a-f]+"), REDACTED),
-    (re.compile(r"\bsk-[\w-]{16,}"), REDACTED),
+    re.compile(r"(?P<keep>\w://)[^/\s@]{0,200}:[^/\s@]{0,200}(?=@)"),
+    re.compile(r"(?P<keep>\b(?:bearer|basic)\s)\s{0,10}[\w.~+/=-]{8,}", re.IGNORECASE),
+    # JSON Web Tokens, our API keys, those of model providers, of clouds and of code hosts.
+    re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"),
+    re.compile(r"\bevd_[0-9a-f]+_[0-9a-f]+"),
+    re.compile(r"\bsk-[\w-]{16,}"),
+    re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    re.compile(r"\b(?:gh[opusr]_[0-9A-Za-z]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})"),
+    re.compile(r"\bxox[abeoprs]-[\w-]{10,}"),
+    re.compile(r"\bAIza[\w-]{35}"),
+    re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{1,20000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"),
+)
+"""Secrets known by their look. What `keep` names stays."""
+_NAMED = (
     # name=value, name: value, "name": "value", name%3Dvalue.
-    (
-        re.compile(rf"\b({_NAMES}['\"]?\s{{0,4}}(?:=|:|%3d|%3a)\s{{0,4}}['\"]?)[^\s&,;'\"]+", re.IGNORECASE),
-        rf"\1{REDACTED}",
-    ),
+    re.compile(rf"(?P<keep>\b{_NAMES}['\"]?\s{{0,4}}(?:=|:|%3d|%3a)\s{{0,4}}['\"]?)[^\s&,;'\"]+", re.IGNORECASE),
 )
 _QUERY = re.compile(r"\?[^\s\"']*")
 _REPR_KIND = re.compile(r"(?:Retry in [\d.]+s: )?[A-Za-z_][\w.]*(?=\()")
@@ -38,9 +43,25 @@ def redacted(text: str) -> str:
     if text.isalnum():
         # No pattern fits letters and digits alone, and most of a request's line is ids and plain words.
         return text
-    for pattern, instead in _BLOTS:
-        text = pattern.sub(instead, text)
+    for pattern in (*_TOKENS, *_NAMED):
+        text = pattern.sub(_blotted, text)
     return text
+
+
+def secrets_in(text: str, *, named: bool = True) -> Iterator[tuple[int, int]]:
+    """Where secrets stand, from and to: those known by their look and, if `named`, by the name before them."""
+    for pattern in (*_TOKENS, *_NAMED) if named else _TOKENS:
+        for match in pattern.finditer(text):
+            yield (match.start() + len(_kept(match)), match.end())
+
+
+def _kept(match: re.Match[str]) -> str:
+    kept: str = match.groupdict().get("keep") or ""
+    return kept
+
+
+def _blotted(match: re.Match[str]) -> str:
+    return f"{_kept(match)}{REDACTED}"
 
 
 def cleaned(value: Any) -> Any:

@@ -9,10 +9,12 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from app.core.auth import TokenSigner, signing_secret
+from app.core.breakers import Breakers
 from app.core.db import Database
 from app.core.ratelimit import RateLimiter
 from app.core.redis import Redis, connect
 from app.core.settings import Settings
+from app.core.slots import Slots
 from app.core.storage import Storage, open_storage
 
 
@@ -28,6 +30,8 @@ class Resources:
     storage: Storage
     signer: TokenSigner
     limiter: RateLimiter
+    breakers: Breakers
+    slots: Slots
 
 
 @asynccontextmanager
@@ -38,7 +42,16 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     redis = connect(settings.redis_url.get_secret_value())
     try:
         signer = TokenSigner(signing_secret(settings))
-        yield Resources(settings, db, redis, open_storage(settings), signer, RateLimiter(redis))
+        yield Resources(
+            settings,
+            db,
+            redis,
+            open_storage(settings),
+            signer,
+            RateLimiter(redis),
+            Breakers(redis),
+            Slots(redis),
+        )
     finally:
         await redis.aclose()
         await db.dispose()

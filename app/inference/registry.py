@@ -1,8 +1,8 @@
 """Turns a configured model name into a Pydantic AI model.
 
-`local` is always there. `openai:…`, `anthropic:…` and `bedrock:…` need credentials in the settings (for Bedrock:
-wherever boto3 finds them); without them the answer is a `ModelUnavailable` that says what is missing, and never
-another model in silence.
+`local` is always there. `openai:…`, `anthropic:…`, `azure:…`, `compatible:<endpoint>/…` and `bedrock:…` need
+credentials or an address in the settings (for Bedrock: wherever boto3 finds them); without them the answer is a
+`ModelUnavailable` that says what is missing, and never another model in silence.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ from app.core.settings import Settings
 from app.inference.errors import ModelUnavailable, UnknownModel
 from app.inference.local.model import LOCAL_MODEL, LocalModel
 
-PROVIDERS = ("anthropic", "bedrock", "openai")
+PROVIDERS = ("anthropic", "azure", "bedrock", "compatible", "openai")
 """Each is a module of `app.inference.providers`."""
 
 
@@ -33,11 +33,19 @@ def resolve(name: str, settings: Settings) -> Model:
 def check_name(name: str) -> None:
     """Raises `UnknownModel` for a name of no known provider. Looks for no credentials, which may take its time."""
     provider, _, model = name.partition(":")
-    if name != LOCAL_MODEL and (provider not in PROVIDERS or not model):
+    endpoint, slash, of_endpoint = model.partition("/")
+    complete = bool(endpoint and slash and of_endpoint) if provider == "compatible" else bool(model)
+    if name != LOCAL_MODEL and (provider not in PROVIDERS or not complete):
         raise UnknownModel(
             f"“{name}” is no model name: use “{LOCAL_MODEL}” or one that begins with "
             f"{', '.join(f'“{prefix}:”' for prefix in PROVIDERS)}."
         )
+
+
+def provider_of(name: str) -> str:
+    """Whose limits and breaker a model is under: "openai", "compatible/vllm", "local"."""
+    provider, _, model = name.partition(":")
+    return f"{provider}/{model.partition('/')[0]}" if provider == "compatible" else provider
 
 
 def available(name: str, settings: Settings) -> bool:

@@ -1,6 +1,18 @@
 """Every table, one file per noun. Importing this package makes `Base.metadata` complete."""
 
-from app.models import agent, directory, file, integration, job, learning, outbox, ticket, user
+from app.models import agent, directory, file, integration, job, learning, outbox, spending, ticket, user
 from app.models.base import Base
 
-__all__ = ["Base", "agent", "directory", "file", "integration", "job", "learning", "outbox", "ticket", "user"]
+__all__ = [
+    "Base",
+    "agent",
+    "directory",
+    "file",
+    "integration",
+    "job",
+    "learning",
+    "outbox",
+    "spending",
+    "ticket",
+    "user",
+]

@@ -69,6 +69,10 @@ class AgentRun(Identified, Stamped, Base):
     input_tokens: Mapped[int] = mapped_column(default=0)
     output_tokens: Mapped[int] = mapped_column(default=0)
     cost_usd: Mapped[float] = mapped_column(Numeric(12, 6, asdecimal=False), default=0)
+    unpriced_calls: Mapped[int] = mapped_column(default=0, server_default="0")
+    answered_by: Mapped[str | None] = mapped_column(String(200))
+    hidden: Mapped[dict[str, int] | None] = mapped_column(JSONB)
+    removed: Mapped[dict[str, int] | None] = mapped_column(JSONB)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

@@ -4,6 +4,8 @@ from app.agents import deliveries as agent_deliveries
 from app.agents import events as agents
 from app.agents import tasks as agent_tasks
 from app.agents.service import JOB_KIND as AGENT_RUN
+from app.analytics import deliveries as analytics_deliveries
+from app.analytics import events as analytics
 from app.files import events as files
 from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
@@ -20,6 +22,8 @@ def build() -> Subscriptions:
     _tickets(subscriptions)
     _files(subscriptions)
     _agents(subscriptions)
+    subscriptions.on(analytics.BudgetNearlySpent, analytics_deliveries.tell_administrators)
+    subscriptions.on(analytics.BudgetSpent, analytics_deliveries.tell_administrators)
     return subscriptions
 
 

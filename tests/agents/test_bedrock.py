@@ -17,6 +17,7 @@ from app.ai_config.catalogue import AgentType
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.settings import ModelSettings
+from app.providers import service as providers
 from tests.agents.models import ANSWER, DRAFT
 from tests.agents.running import ask, look, tickets_there_are
 from tests.factories.people import Person, register
@@ -67,6 +68,9 @@ async def remote(equipped: Resources, converse: Converse, monkeypatch: pytest.Mo
     admin = await register(equipped, Role.ADMIN)
     async with equipped.db.unit_of_work() as db:
         await ai_config.update(db, admin.who, AgentType.CUSTOMER_SUPPORT, values={"model": f"bedrock:{MODEL}"})
+        # Nobody stands in, and nothing is tried twice.
+        alone = {"fallbacks": {}, "providers": {"default": {"attempts": 1}}}
+        await providers.update(db, admin.who, sections=alone)
     async with serving(
         Starlette(routes=[Route("/model/{model}/converse", converse.answer, methods=["POST"])])
     ) as address:
@@ -90,6 +94,7 @@ async def test_a_remote_model_opens_the_ticket_through_the_tools(
     assert (found.status, found.error, found.model) == ("completed", None, f"bedrock:{MODEL}")
     assert (found.ticket_id, [call.tool for call in found.tool_calls]) == (1, ["create_ticket"])
     assert (found.input_tokens, found.output_tokens) == (2000, 200)
+    assert found.cost_usd is not None
     assert 0 < found.cost_usd < 0.01
     assert converse.not_offered == []
     first, second = converse.asked

@@ -19,6 +19,7 @@ from app.core.redis import connect
 from app.core.resources import Resources
 from app.models.agent import AgentRun
 from app.models.file import ProcessingStatus
+from app.providers import service as providers
 from tests.agents.running import ask, tickets_there_are
 from tests.factories.people import Person, register
 from tests.factories.recognised import add_file, finish_file
@@ -194,6 +195,7 @@ async def test_a_run_that_failed_is_told_as_a_problem(staffed: Resources, api: h
     async with staffed.db.unit_of_work() as db:
         values = {"model": "openai:gpt-5"}
         await ai_config.update(db, admin.who, AgentType.CATEGORIZATION, values=values)
+        await providers.update(db, admin.who, sections={"fallbacks": {}})
     answer = await api.post("/api/v1/agent/categorize", json={"description": "x"}, headers=ada.headers)
     assert (answer.status_code, answer.json()["code"]) == (502, "agent_run_failed")
     assert "OPENAI_API_KEY" in answer.json()["reason"]

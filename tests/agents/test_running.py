@@ -18,6 +18,7 @@ from app.models.job import JobState
 from app.models.outbox import OutboxRow
 from app.models.ticket import TicketChange
 from app.models.user import User
+from app.providers import service as providers
 from app.tickets import service as tickets
 from tests.agents.models import DRAFT, TRIAGE, Script, answering, calling, refusing
 from tests.agents.running import ask, carry_out, look, tickets_there_are
@@ -281,11 +282,27 @@ async def test_a_model_whose_credentials_are_missing_says_so(equipped: Resources
     async with equipped.db.unit_of_work() as db:
         values = {"model": "anthropic:claude-sonnet-4-5"}
         await ai_config.update(db, admin.who, AgentType.CATEGORIZATION, values=values)
+        await providers.update(db, admin.who, sections={"fallbacks": {}})
     run = await ask(equipped, ada, operation=Operation.CATEGORIZE)
     await deliver(equipped)
     found = await look(equipped, ada, run)
     assert (found.status, found.model) == ("failed", "anthropic:claude-sonnet-4-5")
     assert "ANTHROPIC_API_KEY" in str(found.error)
+
+
+async def test_a_model_that_is_not_configured_is_stood_in_for_and_the_trace_says_so(
+    equipped: Resources, ada: Person
+) -> None:
+    admin = await register(equipped, Role.ADMIN)
+    async with equipped.db.unit_of_work() as db:
+        values = {"model": "anthropic:claude-sonnet-4-5"}
+        await ai_config.update(db, admin.who, AgentType.CATEGORIZATION, values=values)
+    run = await ask(equipped, ada, operation=Operation.CATEGORIZE)
+    await deliver(equipped)
+    found = await look(equipped, ada, run)
+    assert (found.status, found.model, found.answered_by) == ("completed", "anthropic:claude-sonnet-4-5", "local")
+    first = found.model_calls[0]
+    assert (first.provider, first.outcome, first.reason) == ("anthropic", "skipped", "not_configured")
 
 
 async def test_without_a_tool_server_the_run_waits_for_better_times(

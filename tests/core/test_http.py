@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated
 
 import httpx2
@@ -207,7 +208,7 @@ async def test_a_database_that_cannot_be_reached_is_503(small_app: FastAPI, smal
     real = small_app.state.resources
     for address in ("127.0.0.1:1", "localhost:1"):
         away = Database(f"postgresql://nobody@{address}/x")
-        small_app.state.resources = Resources(real.settings, away, real.redis, real.storage, real.signer, real.limiter)
+        small_app.state.resources = replace(real, db=away)
         answer = await small.get("/things/-/read")
         assert code_of(answer) == (503, "unavailable")
         assert answer.headers["retry-after"] == "2"
@@ -220,7 +221,7 @@ async def test_a_wrong_password_for_the_database_is_503(
     real = small_app.state.resources
     assert settings.database_url is not None
     away = Database(settings.database_url.get_secret_value().replace("evidesk:", "stranger:", 1))
-    small_app.state.resources = Resources(real.settings, away, real.redis, real.storage, real.signer, real.limiter)
+    small_app.state.resources = replace(real, db=away)
     assert code_of(await small.get("/things/-/read")) == (503, "unavailable")
     await away.dispose()
 
@@ -237,7 +238,7 @@ async def test_too_many_requests_for_the_pool_are_503(
     assert settings.database_url is not None
     options = DatabaseSettings(pool_size=1, max_overflow=0, pool_timeout_seconds=0.1)
     narrow = Database(settings.database_url.get_secret_value(), options)
-    small_app.state.resources = Resources(real.settings, narrow, real.redis, real.storage, real.signer, real.limiter)
+    small_app.state.resources = replace(real, db=narrow)
     answers = await asyncio.gather(*(small.post("/things/-/sleep") for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [200, 503, 503]
     await narrow.dispose()

@@ -103,12 +103,12 @@ def test_the_known_models_begin_with_local_and_name_each_provider() -> None:
 
 
 def test_the_local_model_costs_nothing() -> None:
-    assert price("local", RunUsage(input_tokens=10_000, output_tokens=10_000)) == Decimal(0)
+    assert price("local", RunUsage(input_tokens=10_000, output_tokens=10_000), {}) == Decimal(0)
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-4o", "anthropic:claude-sonnet-4-5", "bedrock:amazon.nova-lite-v1:0"])
 def test_a_known_model_has_a_price_that_grows_with_its_use(name: str) -> None:
-    little, much = price(name, RequestUsage(input_tokens=100)), price(name, RequestUsage(input_tokens=10_000))
+    little, much = price(name, RequestUsage(input_tokens=100), {}), price(name, RequestUsage(input_tokens=10_000), {})
 
     assert little is not None
     assert much is not None
@@ -116,7 +116,7 @@ def test_a_known_model_has_a_price_that_grows_with_its_use(name: str) -> None:
 
 
 def test_a_model_without_a_known_price_has_none() -> None:
-    assert price("openai:no-such-model-here", RunUsage(input_tokens=1)) is None
+    assert price("openai:no-such-model-here", RunUsage(input_tokens=1), {}) is None
 
 
 def test_operations_are_their_wire_names() -> None:

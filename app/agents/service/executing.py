@@ -13,16 +13,18 @@ from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.events import RunCompleted, RunFailed
 from app.agents.records import trimmed
-from app.agents.running import Meter, Prompt, ResolveModel, run_agent
+from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TicketDraftResult
 from app.agents.service import reporting
 from app.agents.service.requesting import NO_AGENT
 from app.ai_config import service as ai_config
 from app.ai_config.catalogue import AgentType
 from app.ai_config.schemas import ConfigValues
+from app.analytics import service as analytics
 from app.core.clock import now
 from app.core.resources import Resources
 from app.core.telemetry import CORRELATION_HEADER, correlation_id, get_logger, inject
+from app.inference.assembly import ModelRoad, ResolveModel
 from app.inference.operations import Operation
 from app.inference.registry import resolve as resolve_model
 from app.jobs import claims
@@ -30,6 +32,7 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.models.agent import AgentRun, AgentToolCall, RunStatus
 from app.outbox import writer as outbox
+from app.providers import service as providers
 from mcp_client.client import CallLog
 
 log = get_logger(__name__)
@@ -47,6 +50,8 @@ class _Plan:
     version: int
     config: ConfigValues
     prompt: Prompt
+    road: ModelRoad
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,8 @@ async def execute(resources: Resources, job_id: uuid.UUID, *, resolve: ResolveMo
         run_id = uuid.UUID(claim.subject)
         if await _put_aside(resources, claim, run_id):
             waiting = True
-        elif (plan := await _start(resources, claim, run_id)) is not None:
-            await _carry_out(resources, claim, plan, resolve)
+        elif (plan := await _start(resources, claim, run_id, resolve)) is not None:
+            await _carry_out(resources, claim, plan)
     if waiting:
         await _wake_if_ready(resources, uuid.UUID(claim.subject), job_id)
 
@@ -108,7 +113,7 @@ async def _wake_if_ready(resources: Resources, run_id: uuid.UUID, job_id: uuid.U
             await jobs.dispatch(db, job_id)
 
 
-async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID) -> _Plan | None:
+async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve: ResolveModel) -> _Plan | None:
     """None: no agent was needed, and the run is finished."""
     async with resources.db.unit_of_work() as db:
         run = await repository.locked(db, run_id)
@@ -123,12 +128,16 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID) -> _Plan
         row = await ai_config.active(db, kind)
         run.model, run.config_version = row.model, row.version
         files = await repository.files_in_order(db, _files(run))
+        rules = await providers.platform(db)
+        stopped = await analytics.over_budget(db, rules.costs)
         return _Plan(
             run_id=run.id,
             user_id=run.user_id,
             kind=kind,
             version=row.version,
             config=ConfigValues.model_validate(row),
+            road=providers.road(resources, rules, resolve, over_budget=stopped),
+            attempt=claim.attempt,
             prompt=Prompt(
                 operation=run.operation,
                 user_input=run.request["user_input"],
@@ -140,7 +149,7 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID) -> _Plan
         )
 
 
-async def _carry_out(resources: Resources, claim: Claim, plan: _Plan, resolve: ResolveModel) -> None:
+async def _carry_out(resources: Resources, claim: Claim, plan: _Plan) -> None:
     deps = RunDeps(
         system_prompt=plan.config.system_prompt,
         tools=frozenset(plan.config.tools_enabled),
@@ -149,7 +158,7 @@ async def _carry_out(resources: Resources, claim: Claim, plan: _Plan, resolve: R
         headers=call_headers(),
         must_create=plan.prompt.operation == Operation.CREATE_TICKET,
     )
-    meter = Meter(plan.config.model)
+    meter = Meter()
     try:
         answer = await run_agent(
             plan.kind,
@@ -157,8 +166,9 @@ async def _carry_out(resources: Resources, claim: Claim, plan: _Plan, resolve: R
             config=plan.config,
             deps=deps,
             meter=meter,
-            settings=resources.settings,
-            resolve=resolve,
+            road=plan.road,
+            user_id=plan.user_id,
+            version=plan.version,
         )
     except RunFailure as failure:
         await _record_failure(resources, claim, plan, _Spent(deps.calls, meter), failure)
@@ -193,6 +203,7 @@ async def _record_answer(resources: Resources, claim: Claim, plan: _Plan, spent:
         run.result = answer.model_dump(mode="json")
         await _keep(db, run, spent)
         _complete(db, run)
+        await _account(db, run, plan, spent)
 
 
 async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, spent: _Spent, failure: RunFailure) -> None:
@@ -213,13 +224,32 @@ async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, spent
             run.error = failure.reason
         else:
             _fail(db, run, failure.reason)
+        await _account(db, run, plan, spent)
+
+
+async def _account(db: AsyncSession, run: AgentRun, plan: _Plan, spent: _Spent) -> None:
+    """Every call of this attempt, whatever came of it. Last, for all runs meet at the month's sum."""
+    await db.flush()
+    await analytics.record(
+        db,
+        spent.meter.journal.calls,
+        user_id=run.user_id,
+        operation=run.operation,
+        run_id=run.id,
+        attempt=plan.attempt,
+        costs=plan.road.platform.costs,
+    )
 
 
 async def _keep(db: AsyncSession, run: AgentRun, spent: _Spent) -> None:
     """The calls of the last attempt, on which the outcome rests; the cost of all of them."""
     run.input_tokens += spent.meter.usage.input_tokens
     run.output_tokens += spent.meter.usage.output_tokens
-    run.cost_usd += spent.meter.cost_usd
+    journal = spent.meter.journal
+    run.cost_usd += float(journal.cost_usd)
+    run.unpriced_calls += journal.unpriced
+    run.answered_by = journal.answered_by
+    run.hidden, run.removed = dict(journal.hidden), dict(journal.removed)
     await db.execute(delete(AgentToolCall).where(AgentToolCall.run_id == run.id))
     db.add_all(
         AgentToolCall(

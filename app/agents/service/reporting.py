@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents import repository
 from app.agents.evidence import checked
 from app.agents.repository import RunRepository
-from app.agents.schemas import FileAnalysis, RunOut, SettledTicket, TicketDraftResult, ToolCallOut
+from app.agents.schemas import FileAnalysis, ModelCallOut, RunOut, SettledTicket, TicketDraftResult, ToolCallOut
 from app.core.auth import Principal
 from app.models.agent import AgentRun
 from app.models.file import File
@@ -96,7 +96,11 @@ async def shown(db: AsyncSession, who: Principal, run_id: uuid.UUID) -> RunOut:
         tool_calls=[ToolCallOut.model_validate(call) for call in await runs.tool_calls(run)],
         input_tokens=run.input_tokens,
         output_tokens=run.output_tokens,
-        cost_usd=run.cost_usd,
+        model_calls=[ModelCallOut.model_validate(call) for call in await runs.model_calls(run)],
+        answered_by=run.answered_by,
+        hidden=run.hidden or {},
+        removed=run.removed or {},
+        cost_usd=None if run.unpriced_calls else run.cost_usd,
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,

@@ -7,15 +7,18 @@ from datetime import timedelta
 from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.records import trimmed
-from app.agents.running import Meter, Prompt, ResolveModel, run_agent
+from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TrialCall, TrialOut, TrialRun
 from app.agents.service.executing import TOKEN_MARGIN, call_headers
 from app.agents.service.requesting import AGENT_OF
 from app.ai_config.catalogue import READING_TOOLS, AgentType
 from app.ai_config.schemas import ConfigValues
+from app.analytics import service as analytics
 from app.core.auth import Principal
 from app.core.resources import Resources
+from app.inference.assembly import ModelRoad, ResolveModel
 from app.inference.registry import resolve as resolve_model
+from app.providers import service as providers
 
 _OPERATION_OF = {kind: operation for operation, kind in AGENT_OF.items()}
 
@@ -32,9 +35,13 @@ async def try_out(
     resolve: ResolveModel = resolve_model,
 ) -> TrialOut:
     """Both at once, each within the time a request may wait. What fails is an outcome, not an error."""
+    async with resources.db.session() as db:
+        rules = await providers.platform(db)
+        stopped = await analytics.over_budget(db, rules.costs)
+    road = providers.road(resources, rules, resolve, over_budget=stopped, alone=True)
     new, old = await asyncio.gather(
-        _one(resources, who, kind, candidate, None, text, resolve),
-        _one(resources, who, kind, active, version, text, resolve),
+        _one(resources, who, kind, candidate, None, text, road),
+        _one(resources, who, kind, active, version, text, road),
     )
     return TrialOut(agent_type=kind, candidate=new, active=old)
 
@@ -46,7 +53,7 @@ async def _one(
     config: ConfigValues,
     version: int | None,
     text: str,
-    resolve: ResolveModel,
+    road: ModelRoad,
 ) -> TrialRun:
     seconds = min(config.timeout, resources.settings.http.run_wait_seconds)
     config = config.model_copy(update={"timeout": seconds})
@@ -64,14 +71,31 @@ async def _one(
     )
     prompt = Prompt(operation=_OPERATION_OF[kind], user_input=text, files=[])
     started = time.perf_counter()
-    meter = Meter(config.model)
+    meter = Meter()
     answer, failure = None, None
     try:
         answer = await run_agent(
-            kind, prompt, config=config, deps=deps, meter=meter, settings=resources.settings, resolve=resolve
+            kind,
+            prompt,
+            config=config,
+            deps=deps,
+            meter=meter,
+            road=road,
+            user_id=who.user_id,
+            version=version,
         )
     except RunFailure as error:
         failure = error
+    async with resources.db.unit_of_work() as db:
+        # Nothing of the trial is kept, but its price.
+        await analytics.record(
+            db,
+            meter.journal.calls,
+            user_id=who.user_id,
+            operation=prompt.operation,
+            run_id=None,
+            costs=road.platform.costs,
+        )
     return TrialRun(
         version=version,
         model=config.model,
