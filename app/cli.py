@@ -23,6 +23,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+classifier = typer.Typer(help="The local classifier, judged on your own export.", no_args_is_help=True)
+cli.add_typer(classifier, name="classifier")
+
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -116,6 +119,20 @@ def create_admin() -> None:
 def openapi(path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("openapi.json")) -> None:
     """Write the OpenAPI document."""
     _become("app.commands.openapi", str(path), needs=[])
+
+
+@classifier.command()
+def evaluate(
+    *,
+    train: Annotated[Path, typer.Option(help="CSV to learn from; the threshold is chosen on it alone.")],
+    test: Annotated[Path, typer.Option(help="CSV to judge on.")],
+    text: Annotated[str, typer.Option(help="Columns with the text, separated by commas.")],
+    label: Annotated[str, typer.Option(help="Column with what is to be told.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """Train on one table of labelled tickets and say how well that does on another; exit 2 for an unusable table."""
+    given = ["--train", str(train), "--test", str(test), f"--text={text}", f"--label={label}"]
+    _become("app.commands.classifier", *given, *(["--json"] if as_json else []), needs=[])
 
 
 @cli.command()

@@ -1,0 +1,120 @@
+"""Train the classifier on one export of labelled tickets and judge it on another: nothing is stored."""
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.inference.embedding import default_embedder
+from app.inference.errors import ModelUnavailable
+from app.inference.local.selective import figures
+from app.inference.local.stack import StackedClassifier, Texts, cleaned
+
+MAX_CELL = 2**31 - 1
+VECTOR_CHARS = 300
+"""Sentence vectors take most of the time, in proportion to their text: they see its start, the terms all."""
+MIN_ROWS = 10
+CHUNK = 32
+UNUSABLE = 2
+
+
+class UnusableTable(Exception):
+    """Says what is wrong with a file, for the person who gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    texts: list[str]
+    labels: list[str]
+
+
+def read(path: Path, columns: list[str], label: str) -> Table:
+    """Rows without a label are left out; a missing text is an empty one. Raises UnusableTable."""
+    if not columns:
+        raise UnusableTable("--text names no column.")
+    csv.field_size_limit(MAX_CELL)
+    texts, labels, skipped = [], [], 0
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = csv.DictReader(file)
+            there = rows.fieldnames or []
+            if missing := [name for name in (*columns, label) if name not in there]:
+                raise UnusableTable(f"{path} has no column {', '.join(missing)}; it has: {', '.join(there) or 'none'}.")
+            for row in rows:
+                if name := (row[label] or "").strip():
+                    texts.append(cleaned("\n".join(filter(None, (row[column] for column in columns)))))
+                    labels.append(name)
+                else:
+                    skipped += 1
+    except OSError as error:
+        raise UnusableTable(f"{path} cannot be read: {error.strerror}.") from error
+    except csv.Error as error:
+        raise UnusableTable(f"{path} is no usable CSV: {error}.") from error
+    if skipped:
+        _say(f"{path}: {skipped} rows without {label} are left out")
+    return Table(texts, labels)
+
+
+def learnable(table: Table) -> Table:
+    """Without the labels that occur once: nothing can be checked about them. Raises UnusableTable."""
+    counts = Counter(table.labels)
+    kept = [row for row, label in enumerate(table.labels) if counts[label] > 1]
+    if dropped := len(table.labels) - len(kept):
+        _say(f"{dropped} labels that occur only once are not learned")
+    table = Table([table.texts[row] for row in kept], [table.labels[row] for row in kept])
+    if len(kept) < MIN_ROWS or len(set(table.labels)) < 2:
+        raise UnusableTable(f"Training needs {MIN_ROWS} rows and two labels that occur twice or more.")
+    return table
+
+
+def embedded(texts: list[str]) -> Texts:
+    """Embedding releases the interpreter in its matrix products, so threads share the cores."""
+    chunks = [[text[:VECTOR_CHARS] for text in texts[start : start + CHUNK]] for start in range(0, len(texts), CHUNK)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return Texts(texts, np.concatenate(list(pool.map(default_embedder().embed, chunks))))
+
+
+def evaluate(train: Table, test: Table) -> dict[str, float | int | None]:
+    """The threshold is chosen on `train` alone."""
+    train = learnable(train)
+    if not test.labels:
+        raise UnusableTable("There is no row to test on.")
+    _say(f"reading {len(train.texts)} texts to learn from and {len(test.texts)} to test on")
+    known, unknown = embedded(train.texts), embedded(test.texts)
+    trained = StackedClassifier.train(known, train.labels, lambda part: _say(f"training {part}"))
+    return figures(trained.labels, trained.probabilities(unknown), test.labels, threshold=trained.threshold)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="evidesk classifier evaluate")
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--text", required=True)
+    parser.add_argument("--label", required=True)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    columns = [name.strip() for name in given.text.split(",") if name.strip()]
+    try:
+        found = evaluate(read(given.train, columns, given.label), read(given.test, columns, given.label))
+    except (UnusableTable, ModelUnavailable) as error:
+        _say(error.detail if isinstance(error, ModelUnavailable) else str(error))
+        return UNUSABLE
+    lines = [json.dumps(found)] if given.json else [f"{name}: {value}" for name, value in found.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,101 @@
+"""The classifier judged on somebody's own export."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from app.commands.classifier import UNUSABLE, main
+
+WORDS = {
+    "billing": ["invoice charged twice", "refund the payment", "credit card was debited", "wrong amount on my bill"],
+    "access": ["cannot log in", "password reset fails", "account is locked", "two factor code refused"],
+    "delivery": [
+        "parcel never arrived",
+        "courier lost the box",
+        "tracking shows no movement",
+        "shipped to old address",
+    ],
+}
+
+
+def table(path: Path, rows: list[tuple[str, str, str]], names: tuple[str, ...] = ("subject", "body", "queue")) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(rows)
+    return path
+
+
+def desk(label_of: dict[str, list[str]], endings: range) -> list[tuple[str, str, str]]:
+    return [
+        (text, f"Hello,\\n\\n{text} in case {number}", label)
+        for label, texts in label_of.items()
+        for text in texts
+        for number in endings
+    ]
+
+
+def call(train: Path, test: Path, *more: str) -> int:
+    return main(["--train", str(train), "--test", str(test), "--text=subject,body", "--label=queue", *more])
+
+
+def test_what_is_clear_is_learned_and_the_answer_is_one_line_that_repeats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = table(tmp_path / "a.csv", [*desk(WORDS, range(4)), ("alone", "", "rare"), ("nobody", "knows", "")])
+    odd = [("", "", "billing"), ("§§", "x" * 200_000, "unheard of")]
+    test = table(tmp_path / "b.csv", [*desk(WORDS, range(4, 6)), *odd])
+    assert call(train, test, "--json") == 0
+    first = capsys.readouterr()
+    found = json.loads(first.out)
+    assert list(found) == ["accuracy", "macro_f1", "ece", "coverage_at_90", "selective_accuracy", "n"]
+    assert found["n"] == 26
+    assert found["accuracy"] >= 24 / 26 - 0.001
+    assert "1 labels that occur only once are not learned" in first.err
+    assert "1 rows without queue are left out" in first.err
+    assert call(train, test, "--json") == 0
+    assert capsys.readouterr().out == first.out
+
+
+def test_two_labels_are_enough_and_the_figures_can_be_read_by_a_person(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = {name: WORDS[name] for name in ("billing", "access")}
+    train, test = table(tmp_path / "a.csv", desk(two, range(30))), table(tmp_path / "b.csv", desk(two, range(30, 32)))
+    assert call(train, test) == 0
+    assert "accuracy: 1.0\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "words"),
+    [
+        (("title", "body", "queue"), [("a", "b", "c")], "has no column subject; it has: title, body, queue."),
+        (("subject", "body", "queue"), [("a", "b", "c")] * 20, "Training needs 10 rows and two labels"),
+        (("subject", "body", "queue"), [], "Training needs 10 rows and two labels"),
+    ],
+)
+def test_an_unusable_table_is_said_to_be_so(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[str, ...],
+    rows: list[tuple[str, str, str]],
+    words: str,
+) -> None:
+    test = table(tmp_path / "b.csv", desk(WORDS, range(1)))
+    assert call(table(tmp_path / "a.csv", rows, names), test, "--json") == UNUSABLE
+    said = capsys.readouterr()
+    assert (said.out, words in said.err) == ("", True)
+
+
+def test_a_missing_file_an_empty_test_and_no_column_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, empty = table(tmp_path / "a.csv", desk(WORDS, range(2))), table(tmp_path / "b.csv", [])
+    assert call(train, tmp_path / "nowhere.csv") == UNUSABLE
+    assert "cannot be read: No such file" in capsys.readouterr().err
+    assert call(train, empty) == UNUSABLE
+    assert "no row to test on" in capsys.readouterr().err
+    assert main(["--train", str(train), "--test", str(empty), "--text", ",", "--label", "queue"]) == UNUSABLE
+    assert "names no column" in capsys.readouterr().err

@@ -1,0 +1,42 @@
+"""The threshold from which an answer may stand without a person."""
+
+import numpy as np
+import pytest
+
+from app.inference.local.selective import calibration_error, choose_threshold, figures
+
+
+def test_a_threshold_is_set_where_enough_answers_are_surely_right() -> None:
+    confidence = np.linspace(1, 0, 400)
+    correct = confidence > 0.5
+    threshold = choose_threshold(confidence, correct)
+    covered = confidence >= threshold
+    assert correct[covered].mean() >= 0.9
+    assert covered.mean() > 0.45
+
+
+def test_a_handful_of_lucky_rows_sets_no_threshold() -> None:
+    assert choose_threshold(np.linspace(1, 0.9, 20), np.full(20, True)) == float("inf")
+
+
+def test_rows_of_one_confidence_are_taken_together() -> None:
+    confidence = np.full(100, 0.9)
+    assert choose_threshold(confidence, np.arange(100) < 60) == float("inf")
+    assert choose_threshold(confidence, np.arange(100) < 99) == 0.9
+
+
+def test_confidence_that_is_met_by_accuracy_has_no_calibration_error() -> None:
+    probabilities = np.tile([0.75, 0.25], (4, 1))
+    assert calibration_error(probabilities, np.array([True, True, True, False])) == pytest.approx(0)
+    assert calibration_error(probabilities, np.full(4, False)) == pytest.approx(0.75)
+
+
+def test_a_label_that_was_never_learned_is_a_mistake() -> None:
+    found = figures(("a", "b"), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "new"], threshold=0.85)
+    assert (found["accuracy"], found["n"]) == (0.5, 2)
+    assert (found["coverage_at_90"], found["selective_accuracy"]) == (0.5, 1.0)
+
+
+def test_where_nothing_is_covered_there_is_no_selective_accuracy() -> None:
+    found = figures(("a", "b"), np.array([[0.9, 0.1]]), ["a"], threshold=float("inf"))
+    assert (found["coverage_at_90"], found["selective_accuracy"]) == (0.0, None)
