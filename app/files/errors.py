@@ -1,6 +1,8 @@
 """What can be wrong with a request about a file."""
 
-from app.core.errors import BadRequest, Forbidden, Invalid, NotFound, Problem, TooLarge, Unavailable
+from typing import Any
+
+from app.core.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge, Unavailable
 
 
 class FileMissing(NotFound):
@@ -49,10 +51,22 @@ class FormInvalid(Invalid):
     """A field beside the file is unknown, repeated, or of the wrong form."""
 
 
+class FileNotScanned(Conflict):
+    code = "file_not_scanned"
+    title = "The file is not scanned yet"
+    detail = "Nothing of a file is given out before it was found clean; try again shortly."
+
+    def __init__(self, detail: str | None = None, **members: Any) -> None:
+        super().__init__(detail, headers={"Retry-After": "1"}, **members)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.detail,))
+
+
 class FileQuarantined(Forbidden):
     code = "file_quarantined"
     title = "The file is quarantined"
-    detail = "The file was found to be harmful; its bytes are not given out."
+    detail = "The file was found to be harmful; nothing of it is given out."
 
 
 class StoreUnavailable(Unavailable):

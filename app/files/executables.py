@@ -11,8 +11,8 @@
 | type    | the declared Content-Type names one of the above (`RUNNABLE_TYPES`)                                |
 
 What does not count: source code, logs and stack traces that contain code or commands further down, HTML, SVG,
-Office documents with macros (all of them are shown or served as attachments, never run), and archives that
-contain an executable (archives are listed, never unpacked).
+Office documents with macros (all of them are shown or served as attachments, never run). What an archive holds is
+looked at by `app.files.scanning`, in the worker.
 """
 
 import re
@@ -115,6 +115,11 @@ def executable_content(sample: Sample) -> str | None:
     if head.startswith(b"PK\3\4"):
         return _executable_package(zip_names(sample))
     return None
+
+
+def is_script(head: bytes) -> bool:
+    """Text that an interpreter runs, as opposed to a program of its own."""
+    return _SHEBANG.match(head) is not None or _BATCH.match(head) is not None
 
 
 def executable_name(filename: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Runs recognitions in a child process with a time limit, so that no file can take the worker along.
+"""Runs scans and recognitions in a child process with a time limit, so that no file can take the worker along.
 
 The child is started once and kept, with its models loaded. One that hangs is killed at the limit, one that
 crashes is replaced, and the file is tried once more before it is called failed.
@@ -28,6 +28,9 @@ from app.files.recognition.result import (
     Stage,
     Unreadable,
 )
+from app.files.scanning.budget import Limits
+from app.files.scanning.verdict import Verdict
+from app.files.signatures import Group
 
 COMMAND: Final = (sys.executable, "-m", "app.files.recognition.child")
 RECYCLE_AFTER: Final = 200
@@ -45,7 +48,7 @@ class _Crashed(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Turn:
-    """One recognition: what is asked, who listens, and whether anybody still wants it."""
+    """One scan or recognition: what is asked, who listens, and whether anybody still wants it."""
 
     request: str
     seconds: float
@@ -77,13 +80,25 @@ class RecognitionProcess:
         Raises:
             RecognitionFailed: as the engine said, or because it crashed twice, or because time ran out.
         """
+        request = {"path": str(path), "content": asdict(content), "settings": asdict(settings)}
+        return _recognition(await self._ask(request, seconds=seconds, progress=progress))
+
+    async def scan(self, path: Path, group: Group, *, limits: Limits, seconds: float) -> Verdict:
+        """Look for harm in the file at `path`.
+
+        Raises:
+            RecognitionFailed: it crashed the scan twice, or time ran out.
+        """
+        request = {"path": str(path), "group": group, "limits": asdict(limits)}
+        return Verdict(**await self._ask(request, seconds=seconds, progress=lambda *_: None))
+
+    async def _ask(self, request: dict[str, Any], *, seconds: float, progress: Progress) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
 
         def forward(stage: Stage, fraction: float, message: str) -> None:
             loop.call_soon_threadsafe(progress, stage, fraction, message)
 
-        request = json.dumps({"path": str(path), "content": asdict(content), "settings": asdict(settings)})
-        turn = _Turn(request, seconds, forward)
+        turn = _Turn(json.dumps(request), seconds, forward)
         try:
             return await asyncio.to_thread(self._in_turn, turn)
         except asyncio.CancelledError:
@@ -105,7 +120,7 @@ class RecognitionProcess:
         with self._lock:
             self._discard()
 
-    def _in_turn(self, turn: _Turn) -> Recognition:
+    def _in_turn(self, turn: _Turn) -> dict[str, Any]:
         with self._lock:
             self._turn = turn
             try:
@@ -118,7 +133,7 @@ class RecognitionProcess:
                 self._turn = None
         raise Unreadable("Reading this file crashes its decoder; it was stopped.", "validation")
 
-    def _attempt(self, turn: _Turn) -> Recognition:
+    def _attempt(self, turn: _Turn) -> dict[str, Any]:
         child = self._started()
         overdue = threading.Event()
         last: Stage = "validation"
@@ -138,7 +153,8 @@ class RecognitionProcess:
                 elif "failed" in message:
                     raise _failure(message["failed"])
                 else:
-                    return _recognition(message["done"])
+                    done: dict[str, Any] = message["done"]
+                    return done
         finally:
             timer.cancel()
         self._discard()

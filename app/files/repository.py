@@ -1,6 +1,7 @@
 """Files as their viewer may see them: staff all, others what they sent and what hangs on their tickets."""
 
 from collections.abc import Sequence
+from typing import NewType
 from uuid import UUID
 
 from sqlalchemy import Select, or_, select
@@ -8,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.pagination import Page
 from app.core.repository import Repository
-from app.files.errors import FileMissing
+from app.files.errors import FileMissing, FileNotScanned, FileQuarantined
 from app.files.schemas import FileQuery
-from app.models.file import File, FileSegment
+from app.models.file import File, FileSegment, ScanStatus
 from app.models.job import Job
 from app.models.ticket import Ticket
+
+CleanFile = NewType("CleanFile", File)
+"""A file whose content may be shown; `FileRepository.clean` alone makes one."""
 
 
 class FileRepository(Repository[File]):
@@ -49,10 +53,19 @@ class FileRepository(Repository[File]):
             raise FileMissing
         return row[0], row[1]
 
-    async def text_of(self, file: File) -> str | None:
+    async def clean(self, file_id: UUID) -> CleanFile:
+        """The only way to a file's bytes, text or preview. Raises FileNotScanned or FileQuarantined."""
+        file = await self.get(file_id)
+        if file.scan_status == ScanStatus.QUARANTINED:
+            raise FileQuarantined
+        if file.scan_status != ScanStatus.CLEAN:
+            raise FileNotScanned
+        return CleanFile(file)
+
+    async def text_of(self, file: CleanFile) -> str | None:
         return (await self.db.execute(select(File.text).where(File.id == file.id))).scalar_one()
 
-    async def segments_of(self, file: File) -> Sequence[FileSegment]:
+    async def segments_of(self, file: CleanFile) -> Sequence[FileSegment]:
         query = select(FileSegment).where(FileSegment.file_id == file.id).order_by(FileSegment.position)
         return (await self.db.execute(query)).scalars().all()
 

@@ -26,6 +26,7 @@ from app.files.errors import (
     FileEmpty,
     FileFieldMissing,
     FileMissing,
+    FileNotScanned,
     FileQuarantined,
     FileTooLarge,
     FileTypeNotAllowed,
@@ -152,9 +153,9 @@ async def get_file_status(file_id: UUID, who: CurrentUser, db: ReadSession) -> F
     return await files.status(db, who, file_id)
 
 
-@router.get("/{file_id}/text", responses=documented(FileMissing))
+@router.get("/{file_id}/text", responses=documented(FileQuarantined, FileMissing, FileNotScanned))
 async def get_file_text(file_id: UUID, who: CurrentUser, db: ReadSession) -> FileTextOut:
-    """What was read, in segments with their place and confidence. Empty until the status is `completed`."""
+    """What was read, in segments with their place and confidence. Null until the status is `completed`."""
     return await files.read_text(db, who, file_id)
 
 
@@ -163,7 +164,9 @@ async def get_file_text(file_id: UUID, who: CurrentUser, db: ReadSession) -> Fil
     response_class=StreamingResponse,
     responses={
         **_BYTES,
-        **documented(FileQuarantined, FileMissing, ContentMissing, RangeNotSatisfiable, StoreUnavailable),
+        **documented(
+            FileQuarantined, FileMissing, ContentMissing, FileNotScanned, RangeNotSatisfiable, StoreUnavailable
+        ),
     },
 )
 async def get_file_content(

@@ -1,7 +1,9 @@
 """The first and last bytes of a file, kept while it streams by: enough to tell its type without a second read."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 HEAD_BYTES = 64 * 1024
 TAIL_BYTES = 256 * 1024
@@ -18,12 +20,17 @@ class Sample:
     @classmethod
     def of_path(cls, path: Path) -> "Sample":
         """Sample a local file, reading at most 320 KB."""
-        size = path.stat().st_size
         with path.open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
-            stream.seek(max(0, size - TAIL_BYTES))
-            tail = stream.read(TAIL_BYTES)
-        return cls(head=head, tail=tail, size=size)
+            return cls.of_stream(stream)
+
+    @classmethod
+    def of_stream(cls, stream: IO[bytes]) -> "Sample":
+        """Sample what can be sought in; the stream is left anywhere."""
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        head = stream.read(HEAD_BYTES)
+        stream.seek(max(0, size - TAIL_BYTES))
+        return cls(head=head, tail=stream.read(TAIL_BYTES), size=size)
 
     @classmethod
     def of_bytes(cls, content: bytes) -> "Sample":

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.core.pagination import Cursor, Limit
 from app.core.schemas import In, Out, RowId
-from app.models.file import ProcessingStatus
+from app.models.file import ProcessingStatus, ScanStatus
 
 Sha256 = Annotated[str, Query(pattern=r"^[0-9a-fA-F]{64}$", description="Of the content, in hexadecimal.")]
 
@@ -26,6 +26,7 @@ class UploadOut(Out):
 
 
 class FileOut(UploadOut):
+    scan_status: ScanStatus = Field(description="Nothing of the file is given out before it is `clean`.")
     kind: str = Field(description="image, audio, video, document, text, archive or binary.")
     analysis_type: str | None = Field(description="ocr, transcription, document, text or archive, once it was read.")
     confidence: float | None = Field(description="Of all that was read, 0..1, weighted by length.")
@@ -41,6 +42,7 @@ class FileOut(UploadOut):
 class FileStatusOut(Out):
     job_id: UUID
     processing_status: ProcessingStatus
+    scan_status: ScanStatus
     stage: str | None = Field(description="validation, ocr or transcription; null until a worker began.")
     progress: float = Field(description="Share of the work that is done, 0..1.")
     error: str | None

@@ -1,10 +1,11 @@
-"""Reading a file in a worker: claim its job, read it in the child process, write the result once."""
+"""A file in a worker: claim its job, scan it, then read it in the child process, write the result once."""
 
 import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,16 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.resources import Resources
-from app.core.settings import Settings, get_settings
+from app.core.settings import ScanSettings, Settings, get_settings
 from app.core.tasks import RECOGNITION_QUEUE, task
 from app.core.telemetry import get_logger, span
 from app.files import service
 from app.files.recognition.result import Progress, RecognitionFailed, RecognitionSettings, Stage
 from app.files.recognition_process import RecognitionProcess
+from app.files.scanning.baseline import SCANNER as BASELINE
+from app.files.scanning.budget import Limits
+from app.files.scanning.scanner import open_scanner
+from app.files.scanning.verdict import ScannerAway, Verdict
 from app.files.service import Work
 from app.jobs import claims
 from app.jobs.errors import ClaimLost
@@ -31,6 +36,8 @@ PROGRESS_SECONDS = 1.0
 """Progress is written at most so often; each note is a transaction and a message to every watcher."""
 VALIDATION_SHARE = 0.1
 """What the checks before the reading count for in the progress of the whole."""
+
+SCAN_STAGE: Stage = "validation"
 
 _process = RecognitionProcess()
 
@@ -57,13 +64,52 @@ async def _recognise(resources: Resources, claim: Claim) -> None:
         work = await service.begin(db, claim)
     if work is None:
         return
+    async with resources.storage.local_path(work.key) as path:
+        if not work.clean and not await _scanned(resources, claim, work, path):
+            return
+        await _read(resources, claim, work, path)
+
+
+async def _scanned(resources: Resources, claim: Claim, work: Work, path: Path) -> bool:
+    """Whether the file may be read; if not, why was written down."""
+    settings = resources.settings.scan
+    try:
+        with span("scan", content=work.content.group, attempt=claim.attempt):
+            verdict = await _examined(resources, work, path)
+    except ScannerAway as away:
+        log.warning("scanner_away", job=str(claim.job_id), error=str(away))
+        async with resources.db.unit_of_work() as db:
+            await service.wait_for_scanner(db, claim, settings)
+        return False
+    async with resources.db.unit_of_work() as db:
+        if verdict.harm is not None:
+            log.warning("file_quarantined", job=str(claim.job_id), scanners=verdict.scanner)
+            await service.quarantine(db, claim, reason=verdict.harm, stage=SCAN_STAGE, scanners=verdict.scanner)
+        else:
+            await service.pass_scan(db, claim, scanners=verdict.scanner, flags=verdict.flags)
+    return verdict.harm is None and not claim.settled
+
+
+async def _examined(resources: Resources, work: Work, path: Path) -> Verdict:
+    """The baseline's word and then, unless that was harm, the configured scanner's. Raises ScannerAway."""
+    settings = resources.settings.scan
+    try:
+        found = await _process.scan(path, work.content.group, limits=scan_limits(settings), seconds=settings.seconds)
+    except RecognitionFailed:
+        # What cannot be scanned has not been found clean.
+        return Verdict(BASELINE, harm="The scan of this file crashes or does not end.")
+    scanner = open_scanner(settings)
+    if scanner is None or found.harm is not None:
+        return found
+    second = await scanner.scan(resources.storage.read(work.key))
+    return Verdict(f"{found.scanner}; {second.scanner}", second.harm, found.flags + second.flags)
+
+
+async def _read(resources: Resources, claim: Claim, work: Work, path: Path) -> None:
     settings = resources.settings
     try:
         with span("recognise", content=work.content.group, attempt=claim.attempt):
-            async with (
-                resources.storage.local_path(work.key) as path,
-                _reporting(resources, claim, work) as progress,
-            ):
+            async with _reporting(resources, claim, work) as progress:
                 recognition = await _process.run(
                     path,
                     work.content,
@@ -73,7 +119,8 @@ async def _recognise(resources: Resources, claim: Claim) -> None:
                 )
     except RecognitionFailed as failure:
         async with resources.db.unit_of_work() as db:
-            await service.fail(db, claim, reason=failure.reason, stage=failure.stage, hostile=failure.hostile)
+            settle = service.quarantine if failure.hostile else service.fail
+            await settle(db, claim, reason=failure.reason, stage=failure.stage)
         return
     async with resources.db.unit_of_work() as db:
         await service.complete(db, claim, recognition)
@@ -115,6 +162,14 @@ async def _reporting(resources: Resources, claim: Claim, work: Work) -> AsyncIte
         writer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await writer
+
+
+def scan_limits(settings: ScanSettings) -> Limits:
+    return Limits(
+        max_depth=settings.max_archive_depth,
+        max_ratio=settings.max_archive_ratio,
+        refuse_macros=settings.refuse_macros,
+    )
 
 
 def recognition_settings(settings: Settings) -> RecognitionSettings:

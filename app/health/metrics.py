@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.metrics import REGISTRY, SHARED
 from app.core.redis import REDIS_AWAY, RedisError
 from app.core.resources import Resources
-from app.health.repository import Backlog, job_backlog, outbox_backlog
+from app.health.repository import Backlog, job_backlog, outbox_backlog, scan_backlog
 
 QUEUES = ("default", "recognition")
 
@@ -31,6 +31,7 @@ async def exposition(resources: Resources) -> bytes:
         async with resources.db.session() as db:
             gathered += _backlogs("evidesk_outbox", "Outbox rows", await outbox_backlog(db))
             gathered += _backlogs("evidesk_jobs", "Jobs", await job_backlog(db))
+            gathered += _backlogs("evidesk_files_scan", "Files not found clean", await scan_backlog(db))
         up.add_metric(["database"], 1)
     except (SQLAlchemyError, OSError):
         up.add_metric(["database"], 0)

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
+from app.models.file import File, ScanStatus
 from app.models.job import Job, JobState
 from app.models.outbox import OutboxRow, OutboxState
 
@@ -39,6 +40,17 @@ async def job_backlog(db: AsyncSession) -> Sequence[Backlog]:
         .group_by(Job.kind, Job.state)
     )
     return [Backlog(kind, state, count, _age(oldest)) for kind, state, count, oldest in rows]
+
+
+async def scan_backlog(db: AsyncSession) -> Sequence[Backlog]:
+    waiting = (ScanStatus.RECEIVED, ScanStatus.SCANNING, ScanStatus.QUARANTINED)
+    rows = await db.execute(
+        select(File.scan_status, func.count(), func.min(File.created_at))
+        .where(File.scan_status != ScanStatus.CLEAN)
+        .group_by(File.scan_status)
+    )
+    found = {state: Backlog("files", state, count, _age(oldest)) for state, count, oldest in rows}
+    return [found.get(state, Backlog("files", state, 0, 0.0)) for state in waiting]
 
 
 def _age(since: datetime) -> float:

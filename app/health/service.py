@@ -16,11 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.redis import REDIS_AWAY, RedisError
 from app.core.resources import Resources
 from app.core.storage import StorageError
+from app.files import service as files
 
 PATIENCE_SECONDS = 2.0
 VERSION = version("evidesk")
-OPTIONAL = frozenset({"mcp"})
-"""Told, but no reason to take the API out of service: without it only agent runs wait."""
+OPTIONAL = frozenset({"mcp", "scanner"})
+"""Told, but no reason to take the API out of service: without them only agent runs or new files wait."""
 
 
 class NotReady(Exception):
@@ -52,6 +53,11 @@ async def check_mcp(resources: Resources) -> None:
         (await client.get(address)).raise_for_status()
 
 
+async def check_scanner(resources: Resources) -> None:
+    if (reason := await files.check_scanner(resources)) is not None:
+        raise NotReady(reason)
+
+
 async def readiness(resources: Resources) -> dict[str, str]:
     """Name → "ok" or the reason, all asked at once."""
     checks: dict[str, Callable[[Resources], Awaitable[None]]] = {
@@ -60,6 +66,7 @@ async def readiness(resources: Resources) -> dict[str, str]:
         "redis": check_redis,
         "storage": lambda it: it.storage.ping(),
         "mcp": check_mcp,
+        "scanner": check_scanner,
     }
     answers = await asyncio.gather(*(_ask(check, resources) for check in checks.values()))
     return dict(zip(checks, answers, strict=True))

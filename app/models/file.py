@@ -1,10 +1,12 @@
 """A file that somebody sent, and what was read in it."""
 
 import uuid
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,14 +21,31 @@ class ProcessingStatus(StrEnum):
     QUARANTINED = "quarantined"
 
 
+class ScanStatus(StrEnum):
+    """Only what is `clean` is shown, previewed or read to a model."""
+
+    RECEIVED = "received"
+    SCANNING = "scanning"
+    CLEAN = "clean"
+    QUARANTINED = "quarantined"
+
+
 class File(Identified, Stamped, Base):
     __tablename__ = "files"
     __table_args__ = (
         one_of("processing_status", ProcessingStatus),
+        one_of("scan_status", ScanStatus),
+        # Nothing was read in a file, by whatever road, before it was found clean.
+        CheckConstraint("text IS NULL OR scan_status = 'clean'", name="text_clean"),
+        CheckConstraint("processing_status <> 'completed' OR scan_status = 'clean'", name="completed_clean"),
+        CheckConstraint(
+            "(processing_status = 'quarantined') = (scan_status = 'quarantined')", name="quarantined_in_both"
+        ),
         CheckConstraint("file_size > 0", name="size_positive"),
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_share"),
         Index("ix_files_uploader_id_id", "uploader_id", "id"),
         Index("ix_files_sha256", "sha256"),
+        Index("ix_files_not_clean", "scan_status", "id", postgresql_where=sql("scan_status <> 'clean'")),
     )
 
     uploader_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
@@ -39,6 +58,9 @@ class File(Identified, Stamped, Base):
     sha256: Mapped[str] = mapped_column(String(64))
     storage_key: Mapped[str] = mapped_column(String(500), unique=True)
     processing_status: Mapped[str] = mapped_column(String(20), default=ProcessingStatus.PENDING)
+    scan_status: Mapped[str] = mapped_column(String(20), default=ScanStatus.RECEIVED)
+    scanned_at: Mapped[datetime | None]
+    scanners: Mapped[str | None] = mapped_column(String(200))
     analysis_type: Mapped[str | None] = mapped_column(String(50))
     text: Mapped[str | None] = mapped_column(Text, deferred=True)
     confidence: Mapped[float | None]

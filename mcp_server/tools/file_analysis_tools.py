@@ -7,6 +7,7 @@ from fastmcp.exceptions import ToolError
 from pydantic import BaseModel, Field
 
 from app.files import service as files
+from app.files.errors import FileNotScanned, FileQuarantined
 from app.files.schemas import FileOut
 from mcp_server.context import reading
 from mcp_server.desk import Desk
@@ -46,8 +47,12 @@ def build(desk: Desk) -> FastMCP[Any]:
             file = await files.get(call.db, call.who, file_id)
             if types and not file.file_type.startswith(types):
                 raise ToolError(f"{file.filename} is no {what} but {file.file_type}; use analyze_file.")
-            found = await files.read_text(call.db, call.who, file_id)
-        return _reading(file, found.text)
+            try:
+                text = (await files.read_text(call.db, call.who, file_id)).text
+            except (FileNotScanned, FileQuarantined):
+                # The status and the error say why there is no text; a report with such a file goes on without it.
+                text = None
+        return _reading(file, text)
 
     @server.tool(annotations=READS)
     async def analyze_file(file_id: FileId) -> FileReading:

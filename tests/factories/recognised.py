@@ -10,9 +10,15 @@ from app.core.resources import Resources
 from app.files.events import OcrCompleted
 from app.files.service import JOB_KIND
 from app.models.base import uuid7
-from app.models.file import File, ProcessingStatus
+from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job, JobState
 from app.outbox import writer as outbox
+
+SCANNED = {
+    ProcessingStatus.PENDING: ScanStatus.RECEIVED,
+    ProcessingStatus.PROCESSING: ScanStatus.SCANNING,
+    ProcessingStatus.QUARANTINED: ScanStatus.QUARANTINED,
+}
 
 
 async def add_file(
@@ -51,7 +57,8 @@ async def add_file(
                 sha256=hashlib.sha256(file_id.bytes).hexdigest(),
                 storage_key=f"tests/{file_id}",
                 processing_status=status,
-                text=text if finished else None,
+                scan_status=SCANNED.get(status, ScanStatus.CLEAN),
+                text=text if finished and status != ProcessingStatus.QUARANTINED else None,
                 confidence=confidence if finished else None,
                 analysis_type=analysis_type if finished else None,
                 engine="rapidocr" if finished else None,
@@ -66,6 +73,7 @@ async def finish_file(resources: Resources, file_id: uuid.UUID, *, text: str = "
     """As the recognition's worker does it: the outcome and its event in one transaction."""
     async with resources.db.unit_of_work() as db:
         file = await db.get_one(File, file_id)
+        file.scan_status = ScanStatus.CLEAN
         file.processing_status, file.text = ProcessingStatus.COMPLETED, text
         file.analysis_type, file.confidence = "ocr", 0.9
         outbox.add(

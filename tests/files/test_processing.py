@@ -21,6 +21,10 @@ from app.files.recognition.result import (
     Unreadable,
 )
 from app.files.recognition_process import RecognitionProcess
+from app.files.scanning import baseline
+from app.files.scanning.budget import Limits
+from app.files.scanning.verdict import Verdict
+from app.files.signatures import Group
 from app.jobs import claims
 from app.models.file import File, FileSegment
 from app.models.job import Job
@@ -54,6 +58,10 @@ class ScriptedProcess(RecognitionProcess):
         self.seconds = seconds
         self.runs = 0
         self.started = asyncio.Event()
+
+    async def scan(self, path: Path, group: Group, *, limits: Limits, seconds: float) -> Verdict:
+        """The real scan, in this process."""
+        return await asyncio.to_thread(baseline.scan, path, group, limits)
 
     async def run(
         self, path: Path, content: ContentType, *, settings: RecognitionSettings, seconds: float, progress: Progress

@@ -4,11 +4,13 @@ from urllib.parse import unquote
 
 import httpx2
 import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from app.core.resources import Resources
 from app.files import service
 from app.files.errors import FileMissing
-from app.models.file import File, ProcessingStatus
+from app.models.file import File, ProcessingStatus, ScanStatus
 from tests.factories import tickets
 from tests.factories.people import Person
 from tests.files.conftest import Upload
@@ -23,11 +25,22 @@ async def sent(upload: Upload, content: bytes = TEXT, name: str = "a.txt", **opt
     return file_id
 
 
+async def scanned(
+    upload: Upload, resources: Resources, content: bytes = TEXT, name: str = "a.txt", **options: object
+) -> str:
+    """Sent, and found clean; not read yet."""
+    file_id = await sent(upload, content, name, **options)
+    await mark(resources, file_id, ProcessingStatus.PENDING)
+    return file_id
+
+
 async def mark(resources: Resources, file_id: str, status: ProcessingStatus) -> None:
     async with resources.db.unit_of_work() as db:
         file = await db.get(File, uuid.UUID(file_id))
         assert file is not None
         file.processing_status = status
+        quarantined = status == ProcessingStatus.QUARANTINED
+        file.scan_status = ScanStatus.QUARANTINED if quarantined else ScanStatus.CLEAN
 
 
 async def test_a_files_metadata_are_shown(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
@@ -42,12 +55,15 @@ async def test_a_files_metadata_are_shown(api: httpx2.AsyncClient, upload: Uploa
 async def test_the_status_before_a_worker_began(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
     file_id = await sent(upload)
     body = (await api.get(f"/api/v1/files/{file_id}/status", headers=sender.headers)).json()
-    assert set(body) == {"job_id", "processing_status", "stage", "progress", "error"}
+    assert set(body) == {"job_id", "processing_status", "scan_status", "stage", "progress", "error"}
+    assert body["scan_status"] == "received"
     assert (body["processing_status"], body["stage"], body["progress"], body["error"]) == ("pending", None, 0.0, None)
 
 
-async def test_the_text_before_it_was_read_is_null(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
-    file_id = await sent(upload)
+async def test_the_text_before_it_was_read_is_null(
+    api: httpx2.AsyncClient, upload: Upload, resources: Resources, sender: Person
+) -> None:
+    file_id = await scanned(upload, resources)
     body = (await api.get(f"/api/v1/files/{file_id}/text", headers=sender.headers)).json()
     assert (body["text"], body["segments"], body["processing_status"]) == (None, [], "pending")
 
@@ -65,8 +81,8 @@ async def test_a_file_is_seen_by_its_sender_the_staff_and_whoever_sees_its_ticke
 ) -> None:
     for path in PATHS:
         ticket = await tickets.ticket(resources, sender.who)
-        from_agent = await sent(upload, by=agent, ticket_id=ticket.id)
-        loose = await sent(upload)
+        from_agent = await scanned(upload, resources, by=agent, ticket_id=ticket.id)
+        loose = await scanned(upload, resources)
         for person, file_id, status in (
             (sender, from_agent, 200),
             (agent, from_agent, 200),
@@ -87,9 +103,11 @@ async def test_a_file_nobody_has_is_404_and_an_id_that_is_none_422(api: httpx2.A
         assert (await api.get(f"/api/v1/files/12{path}", headers=sender.headers)).status_code == 422
 
 
-async def test_the_bytes_come_as_a_harmless_attachment(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
+async def test_the_bytes_come_as_a_harmless_attachment(
+    api: httpx2.AsyncClient, upload: Upload, resources: Resources, sender: Person
+) -> None:
     page = b"<html><body><script>alert(1)</script><p>hello there</p></body></html>"
-    file_id = await sent(upload, page, 'größe "1".html')
+    file_id = await scanned(upload, resources, page, 'größe "1".html')
     answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers)
     assert answer.content == page
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -113,18 +131,20 @@ RANGES = [
 ]
 
 
-async def test_a_range_of_bytes_is_given(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
+async def test_a_range_of_bytes_is_given(
+    api: httpx2.AsyncClient, upload: Upload, resources: Resources, sender: Person
+) -> None:
     for asked, status, content, given in RANGES:
-        file_id = await sent(upload)
+        file_id = await scanned(upload, resources)
         answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers | {"Range": asked})
         assert (answer.status_code, answer.content) == (status, content)
         assert answer.headers.get("Content-Range") == given
 
 
 async def test_a_range_of_an_older_content_is_not_given_in_part(
-    api: httpx2.AsyncClient, upload: Upload, sender: Person
+    api: httpx2.AsyncClient, upload: Upload, resources: Resources, sender: Person
 ) -> None:
-    file_id = await sent(upload)
+    file_id = await scanned(upload, resources)
     headers = sender.headers | {"Range": "bytes=0-3", "If-Range": '"another"'}
     assert (await api.get(f"/api/v1/files/{file_id}/content", headers=headers)).status_code == 200
 
@@ -132,9 +152,11 @@ async def test_a_range_of_an_older_content_is_not_given_in_part(
 OUTSIDE = ["bytes=5000-", "bytes=-0"]
 
 
-async def test_a_range_outside_the_file_is_416(api: httpx2.AsyncClient, upload: Upload, sender: Person) -> None:
+async def test_a_range_outside_the_file_is_416(
+    api: httpx2.AsyncClient, upload: Upload, resources: Resources, sender: Person
+) -> None:
     for asked in OUTSIDE:
-        file_id = await sent(upload)
+        file_id = await scanned(upload, resources)
         answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers | {"Range": asked})
         assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
         assert answer.headers["Content-Range"] == f"bytes */{len(TEXT)}"
@@ -145,15 +167,37 @@ async def test_the_bytes_of_a_quarantined_file_are_refused(
 ) -> None:
     file_id = await sent(upload)
     await mark(resources, file_id, ProcessingStatus.QUARANTINED)
-    answer = await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers)
-    assert (answer.status_code, answer.json()["code"]) == (403, "file_quarantined")
+    for path in ("/content", "/text"):
+        answer = await api.get(f"/api/v1/files/{file_id}{path}", headers=sender.headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "file_quarantined")
     assert (await api.get(f"/api/v1/files/{file_id}", headers=sender.headers)).status_code == 200
+
+
+async def test_nothing_is_given_out_before_the_file_was_found_clean(
+    api: httpx2.AsyncClient, upload: Upload, sender: Person, agent: Person
+) -> None:
+    file_id = await sent(upload)
+    for path in ("/content", "/text"):
+        for person in (sender, agent):
+            answer = await api.get(f"/api/v1/files/{file_id}{path}", headers=person.headers)
+            assert (answer.status_code, answer.json()["code"]) == (409, "file_not_scanned")
+            assert answer.headers["Retry-After"] == "1"
+
+
+async def test_the_table_itself_refuses_text_of_a_file_that_was_not_scanned(
+    upload: Upload, resources: Resources
+) -> None:
+    file_id = uuid.UUID(await sent(upload))
+    for values in ({"text": "words"}, {"processing_status": "completed"}, {"processing_status": "quarantined"}):
+        with pytest.raises(IntegrityError):
+            async with resources.db.unit_of_work() as db:
+                await db.execute(update(File).where(File.id == file_id).values(**values))
 
 
 async def test_bytes_that_are_gone_are_404(
     api: httpx2.AsyncClient, upload: Upload, sender: Person, resources: Resources
 ) -> None:
-    file_id = await sent(upload)
+    file_id = await scanned(upload, resources)
     async with resources.db.session() as db:
         content = await service.content(db, sender.who, uuid.UUID(file_id))
     await resources.storage.delete(content.key)

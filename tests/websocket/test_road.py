@@ -12,7 +12,7 @@ from app.core.resources import Resources
 from app.core.tasks import configure
 from app.files import events as files
 from app.models.base import uuid7
-from app.models.file import File, ProcessingStatus
+from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job, JobState
 from app.models.ticket import TicketStatus, Visibility
 from app.outbox import writer as outbox
@@ -55,6 +55,7 @@ async def _file(resources: Resources, owner: people.Person, **fields: object) ->
             "file_size": 9,
             "sha256": "0" * 64,
             "storage_key": str(file_id),
+            "scan_status": ScanStatus.CLEAN,
             **fields,
         }
         db.add(File(id=file_id, job_id=job_id, **given))

@@ -16,7 +16,7 @@ from app.core.settings.agents import AgentSettings, PrioritySettings
 from app.core.settings.data import DatabaseSettings, StorageSettings
 from app.core.settings.delivery import JobSettings, OutboxSettings
 from app.core.settings.directory import DirectorySettings
-from app.core.settings.files import FileSettings, SpeechSettings
+from app.core.settings.files import FileSettings, ScanSettings, SpeechSettings
 from app.core.settings.http import HttpSettings, RateLimitSettings
 from app.core.settings.models import ModelSettings
 from app.core.settings.telemetry import TelemetrySettings
@@ -34,6 +34,7 @@ __all__ = [
     "OutboxSettings",
     "PrioritySettings",
     "RateLimitSettings",
+    "ScanSettings",
     "Settings",
     "SpeechSettings",
     "StorageSettings",
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     priority: PrioritySettings = PrioritySettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
+    scan: ScanSettings = ScanSettings()
     speech: SpeechSettings = SpeechSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

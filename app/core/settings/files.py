@@ -14,6 +14,19 @@ class FileSettings(BaseModel):
     recognition_seconds: int = Field(default=900, ge=1, description="Wall time limit of one recognition.")
 
 
+class ScanSettings(BaseModel):
+    seconds: int = Field(default=120, ge=1, description="Wall time limit of the built-in scan of one file.")
+    max_archive_depth: int = Field(default=5, ge=1, description="Archives inside archives; deeper is quarantined.")
+    max_archive_ratio: int = Field(default=200, ge=2, description="Expanded bytes for one packed; more is a bomb.")
+    refuse_macros: bool = Field(default=False, description="Quarantine Office documents with macros; else flag them.")
+    clamav: str | None = Field(
+        default=None, description="clamd: tcp://host:3310 or unix:///run/clamav/clamd.ctl. Unset: built-in scan only."
+    )
+    clamav_seconds: float = Field(default=120.0, gt=0, description="Wall time limit of ClamAV's scan of one file.")
+    retry_seconds: float = Field(default=5.0, gt=0, description="First rest of a file whose scanner is away.")
+    retry_most_seconds: float = Field(default=60.0, gt=0)
+
+
 class SpeechSettings(BaseModel):
     whisper_model: str | None = Field(
         default=None, description="Directory (or cached name) of faster-whisper weights; else pocketsphinx is used."

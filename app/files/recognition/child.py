@@ -19,31 +19,40 @@ import numpy as np
 from app.files.content_type import ContentType
 from app.files.recognition.image import ocr_engine
 from app.files.recognition.recognise import recognise
-from app.files.recognition.result import RecognitionFailed, RecognitionSettings, Stage
+from app.files.recognition.result import Progress, Recognition, RecognitionFailed, RecognitionSettings, Stage
+from app.files.scanning.baseline import scan
+from app.files.scanning.budget import Limits
+from app.files.scanning.verdict import Verdict
 
 MEMORY_BYTES: Final = 8 * 1024**3
 """Address space, not resident memory: the ONNX and FFmpeg libraries alone map about 3 GiB."""
 
 
 def answer(request: dict[str, Any], send: TextIO) -> None:
-    """Recognise one file; any error becomes a `failed` line, since this is the edge of the process."""
+    """Scan or recognise one file; any error becomes a `failed` line, since this is the edge of the process."""
 
     def progress(stage: Stage, fraction: float, message: str) -> None:
         _send(send, {"progress": [stage, round(fraction, 4), message]})
 
     try:
-        recognition = recognise(
-            Path(request["path"]),
-            ContentType(**request["content"]),
-            settings=RecognitionSettings(**request["settings"]),
-            progress=progress,
-        )
-        _send(send, {"done": asdict(recognition)})
+        _send(send, {"done": asdict(_done(request, progress))})
     except RecognitionFailed as failure:
         _send(send, {"failed": {"reason": failure.reason, "stage": failure.stage, "hostile": failure.hostile}})
     except Exception as error:  # noqa: BLE001 - the edge: a decoder's unforeseen error is this file's failure
         reason = f"The content is damaged in a way its reader did not foresee ({type(error).__name__})."
         _send(send, {"failed": {"reason": reason, "stage": "validation", "hostile": False}})
+
+
+def _done(request: dict[str, Any], progress: Progress) -> Recognition | Verdict:
+    path = Path(request["path"])
+    if "limits" in request:
+        return scan(path, request["group"], Limits(**request["limits"]))
+    return recognise(
+        path,
+        ContentType(**request["content"]),
+        settings=RecognitionSettings(**request["settings"]),
+        progress=progress,
+    )
 
 
 def serve(requests: TextIO, send: TextIO) -> None:

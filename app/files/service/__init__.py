@@ -3,6 +3,7 @@
 from app.files.service.intake import Received, Slot, receive
 from app.files.service.processing import Work, begin, complete, fail, give_up, report_progress
 from app.files.service.reading import Content, content, get, list_files, open_content, read_text, status, status_of_job
+from app.files.service.scanning import check_scanner, pass_scan, quarantine, wait_for_scanner
 from app.files.service.uploading import JOB_KIND, add, attach
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "add",
     "attach",
     "begin",
+    "check_scanner",
     "complete",
     "content",
     "fail",
@@ -21,9 +23,12 @@ __all__ = [
     "give_up",
     "list_files",
     "open_content",
+    "pass_scan",
+    "quarantine",
     "read_text",
     "receive",
     "report_progress",
     "status",
     "status_of_job",
+    "wait_for_scanner",
 ]

@@ -19,33 +19,39 @@ from app.files.repository import ProcessedFiles
 from app.files.signatures import Group
 from app.jobs import service as jobs
 from app.jobs.service import Claim
-from app.models.file import File, FileSegment, ProcessingStatus
+from app.models.file import File, FileSegment, ProcessingStatus, ScanStatus
 from app.outbox import writer as outbox
 
 _OPEN = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
-_FIRST_STAGE = "validation"
+FIRST_STAGE = "validation"
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker needs to read a file."""
+    """What a worker needs to scan and read a file. `clean`: an earlier attempt has scanned it already."""
 
     file_id: UUID
     key: str
     content: ContentType
+    clean: bool
 
 
 async def begin(db: AsyncSession, claim: Claim) -> Work | None:
-    """Note that the file is being read; None when it is gone. Raises ClaimLost."""
+    """Note that the file is being scanned and read; None when it is gone. Raises ClaimLost."""
     file = await ProcessedFiles(db).of_job(claim.job_id)
     if file is None:
         await jobs.fail(db, claim, reason="The file was deleted.")
         return None
     file.processing_status = ProcessingStatus.PROCESSING
-    await report_progress(db, claim, file_id=file.id, stage=_FIRST_STAGE, fraction=0.0, message="Reading begins")
+    clean = file.scan_status == ScanStatus.CLEAN
+    if not clean:
+        file.scan_status = ScanStatus.SCANNING
+    await report_progress(
+        db, claim, file_id=file.id, stage=FIRST_STAGE, fraction=0.0, message="Reading begins" if clean else "Scanning"
+    )
     group: Group = file.kind  # type: ignore[assignment] # written by `uploading.add` from a ContentType
     label = str(file.details.get("format", "unknown"))
-    return Work(file.id, file.storage_key, ContentType(file.file_type, label, group, False, ""))
+    return Work(file.id, file.storage_key, ContentType(file.file_type, label, group, False, ""), clean)
 
 
 async def report_progress(
@@ -93,12 +99,12 @@ async def complete(db: AsyncSession, claim: Claim, recognition: Recognition) -> 
     await jobs.succeed(db, claim)
 
 
-async def fail(db: AsyncSession, claim: Claim, *, reason: str, stage: str, hostile: bool) -> None:
-    """The file cannot be read, now or ever; a hostile one is quarantined. Raises ClaimLost."""
+async def fail(db: AsyncSession, claim: Claim, *, reason: str, stage: str) -> None:
+    """The file cannot be read, now or ever. Raises ClaimLost."""
     file = await ProcessedFiles(db).of_job(claim.job_id)
     if file is not None:
-        file.processing_status = ProcessingStatus.QUARANTINED if hostile else ProcessingStatus.FAILED
-        _tell_failure(db, file, reason=reason, stage=stage)
+        file.processing_status = ProcessingStatus.FAILED
+        tell_failure(db, file, reason=reason, stage=stage)
     await jobs.fail(db, claim, reason=reason)
 
 
@@ -109,10 +115,10 @@ async def give_up(db: AsyncSession, job_id: UUID) -> None:
     if file is None or job is None or file.processing_status not in _OPEN:
         return
     file.processing_status = ProcessingStatus.FAILED
-    _tell_failure(db, file, reason=job.error or "Given up.", stage=job.stage or _FIRST_STAGE)
+    tell_failure(db, file, reason=job.error or "Given up.", stage=job.stage or FIRST_STAGE)
 
 
-def _tell_failure(db: AsyncSession, file: File, *, reason: str, stage: str) -> None:
+def tell_failure(db: AsyncSession, file: File, *, reason: str, stage: str) -> None:
     file.error = reason
     outbox.add(
         db,

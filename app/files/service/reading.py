@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.pagination import Page
 from app.core.storage import ObjectMissing, Storage, StorageError
-from app.files.errors import ContentMissing, FileQuarantined, StoreUnavailable
+from app.files.errors import ContentMissing, StoreUnavailable
 from app.files.repository import FileRepository
 from app.files.schemas import FileOut, FileQuery, FileStatusOut, FileTextOut, SegmentOut
-from app.models.file import File, ProcessingStatus
+from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job
 
 
@@ -48,8 +48,9 @@ async def status_of_job(db: AsyncSession, who: Principal, job_id: UUID) -> tuple
 
 
 async def read_text(db: AsyncSession, who: Principal, file_id: UUID) -> FileTextOut:
+    """Raises FileNotScanned or FileQuarantined for a file that must not be given out."""
     files = FileRepository(db, who)
-    file = await files.get(file_id)
+    file = await files.clean(file_id)
     return FileTextOut(
         id=file.id,
         processing_status=ProcessingStatus(file.processing_status),
@@ -66,10 +67,8 @@ async def read_text(db: AsyncSession, who: Principal, file_id: UUID) -> FileText
 
 
 async def content(db: AsyncSession, who: Principal, file_id: UUID) -> Content:
-    """Raises FileQuarantined for a file that must not be given out."""
-    file = await FileRepository(db, who).get(file_id)
-    if file.processing_status == ProcessingStatus.QUARANTINED:
-        raise FileQuarantined
+    """Raises FileNotScanned or FileQuarantined for a file that must not be given out."""
+    file = await FileRepository(db, who).clean(file_id)
     return Content(file.storage_key, file.filename, file.file_type, file.file_size, file.sha256)
 
 
@@ -99,6 +98,7 @@ def _status(file: File, job: Job) -> FileStatusOut:
     return FileStatusOut(
         job_id=job.id,
         processing_status=ProcessingStatus(file.processing_status),
+        scan_status=ScanStatus(file.scan_status),
         stage=job.stage,
         progress=job.progress,
         error=file.error,

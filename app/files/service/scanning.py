@@ -1,0 +1,69 @@
+"""How the scan of a file is written down: by the holder of its job's claim, before anything else is done with it."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import now
+from app.core.resources import Resources
+from app.core.settings import ScanSettings
+from app.files.repository import ProcessedFiles
+from app.files.scanning.scanner import open_scanner
+from app.files.scanning.verdict import ScannerAway
+from app.files.service.processing import FIRST_STAGE, report_progress, tell_failure
+from app.jobs import service as jobs
+from app.jobs.service import Claim
+from app.models.file import FileSegment, ProcessingStatus, ScanStatus
+
+_RUNS_A_WAIT = 4
+"""A file that waited four minutes rests one more: many waiting files do not storm a scanner that is back."""
+
+
+async def pass_scan(db: AsyncSession, claim: Claim, *, scanners: str, flags: list[str]) -> None:
+    """No harm was found: from now on the file may be read and shown. Raises ClaimLost."""
+    file = await ProcessedFiles(db).of_job(claim.job_id)
+    if file is None:
+        await jobs.fail(db, claim, reason="The file was deleted.")
+        return
+    file.scan_status, file.scanned_at, file.scanners = ScanStatus.CLEAN, now(), scanners
+    if flags:
+        file.details = {**file.details, "scan_flags": flags}
+    await report_progress(db, claim, file_id=file.id, stage=FIRST_STAGE, fraction=0.0, message="No harm found")
+
+
+async def quarantine(db: AsyncSession, claim: Claim, *, reason: str, stage: str, scanners: str | None = None) -> None:
+    """The file is harmful: it is kept, and nothing of it is given out. Raises ClaimLost."""
+    file = await ProcessedFiles(db).of_job(claim.job_id)
+    if file is not None:
+        file.processing_status, file.scan_status = ProcessingStatus.QUARANTINED, ScanStatus.QUARANTINED
+        file.text, file.scanned_at = None, now()
+        file.scanners = scanners or file.scanners
+        await db.execute(delete(FileSegment).where(FileSegment.file_id == file.id))
+        tell_failure(db, file, reason=reason, stage=stage)
+    await jobs.fail(db, claim, reason=reason)
+
+
+async def wait_for_scanner(db: AsyncSession, claim: Claim, settings: ScanSettings) -> None:
+    """No verdict can be had just now: the file waits as it is, and the attempt does not count. Raises ClaimLost."""
+    file = await ProcessedFiles(db).of_job(claim.job_id)
+    if file is None:
+        await jobs.fail(db, claim, reason="The file was deleted.")
+        return
+    file.processing_status = ProcessingStatus.PENDING
+    message = "Waiting for the virus scanner"
+    await report_progress(db, claim, file_id=file.id, stage=FIRST_STAGE, fraction=0.0, message=message)
+    waited = (now() - file.created_at) / _RUNS_A_WAIT
+    first, most = timedelta(seconds=settings.retry_seconds), timedelta(seconds=settings.retry_most_seconds)
+    await jobs.postpone(db, claim, until=now() + min(max(waited, first), most))
+
+
+async def check_scanner(resources: Resources) -> str | None:
+    """Why files wait, None when they do not have to: the configured scanner answers, or there is none."""
+    scanner = open_scanner(resources.settings.scan)
+    try:
+        if scanner is not None:
+            await scanner.version()
+    except ScannerAway as away:
+        return f"{away}: files wait"
+    return None
