@@ -273,7 +273,32 @@ async def test_a_job_held_by_another_is_left_to_it(
         await recognise(resources, job_id)
         assert process.runs == 0
         async with resources.db.unit_of_work() as db:
+            await service.pass_scan(db, held, scanners="scripted", flags=[])
             await service.complete(db, held, READ)
+
+
+async def test_while_the_scanner_is_away_a_file_waits_and_none_passes(
+    api: httpx2.AsyncClient,
+    upload: Upload,
+    resources: Resources,
+    sender: Person,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = scripted(monkeypatch, READ)
+    scan = resources.settings.scan.model_copy(update={"clamav": f"unix://{tmp_path}/none"})
+    fields = {name: getattr(resources, name) for name in Resources.__slots__}
+    without = Resources(**{**fields, "settings": resources.settings.model_copy(update={"scan": scan})})
+    file_id, job_id = await uploaded(upload)
+    for _ in range(resources.settings.jobs.max_attempts + 1):
+        await recognise(without, job_id)
+    assert "files wait" in str(await service.check_scanner(without))
+    body = (await api.get(f"/api/v1/files/{file_id}/status", headers=sender.headers)).json()
+    assert (body["processing_status"], body["scan_status"], process.runs) == ("pending", "scanning", 0)
+    assert (await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers)).status_code == 409
+    await recognise(resources, job_id)
+    body = (await api.get(f"/api/v1/files/{file_id}/status", headers=sender.headers)).json()
+    assert (body["processing_status"], body["scan_status"]) == ("completed", "clean")
 
 
 async def test_a_long_reading_keeps_its_claim(
