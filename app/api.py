@@ -14,6 +14,7 @@ from app.files import routes as files
 from app.health import routes as health
 from app.outbox import routes as outbox
 from app.providers import routes as providers
+from app.resolutions import routes as resolutions
 from app.tickets import routes as tickets
 from app.websocket import routes as websocket
 
@@ -22,6 +23,7 @@ ROOMS = (
     tickets.router,
     files.router,
     agents.router,
+    resolutions.router,
     accounts.auth,
     accounts.users,
     # Before ai_config, whose `/ai-config/{agent_type}` would take its addresses.

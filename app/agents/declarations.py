@@ -7,6 +7,16 @@ from typing import Any
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput
 from pydantic_ai.toolsets import AbstractToolset
 
+from app.agents.results import (
+    ContextResult,
+    EscalationResult,
+    FileFindings,
+    LearningResult,
+    QualityResult,
+    ReplyResult,
+    RoutingResult,
+    TriageResult,
+)
 from app.agents.schemas import CategorizationResult, TicketDraftResult
 from app.ai_config.catalogue import AgentType
 from mcp_client.client import CallLog, toolset_for
@@ -81,4 +91,12 @@ def _the_ticket_exists(run: RunContext[RunDeps], answer: TicketDraftResult) -> T
 AGENTS: dict[AgentType, Agent[RunDeps, Any]] = {
     AgentType.CUSTOMER_SUPPORT: customer_support,
     AgentType.CATEGORIZATION: categorization,
+    AgentType.FILE_ANALYSIS: _agent(AgentType.FILE_ANALYSIS, FileFindings),
+    AgentType.CONTEXT: _agent(AgentType.CONTEXT, ContextResult),
+    AgentType.TRIAGE: _agent(AgentType.TRIAGE, TriageResult),
+    AgentType.ROUTING: _agent(AgentType.ROUTING, RoutingResult),
+    AgentType.RESPONSE: _agent(AgentType.RESPONSE, ReplyResult),
+    AgentType.QUALITY: _agent(AgentType.QUALITY, QualityResult),
+    AgentType.ESCALATION: _agent(AgentType.ESCALATION, EscalationResult),
+    AgentType.LEARNING: _agent(AgentType.LEARNING, LearningResult),
 }

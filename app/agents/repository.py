@@ -16,14 +16,16 @@ UNFINISHED = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
 
 
 class RunRepository(Repository[AgentRun]):
-    """Everybody sees their own runs, staff all of them."""
+    """Everybody sees the runs they asked for, staff all of them."""
 
     model = AgentRun
     missing = RunMissing
 
     def visible(self) -> Select[AgentRun]:
         query = select(AgentRun)
-        return query if self.who.is_staff else query.where(AgentRun.user_id == self.who.user_id)
+        if self.who.is_staff:
+            return query
+        return query.where(AgentRun.user_id == self.who.user_id, AgentRun.internal.is_(False))
 
     async def own_by_key(self, key: str) -> AgentRun | None:
         """The person's own run of an Idempotency-Key; staff do not meet others' keys here."""

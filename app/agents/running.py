@@ -50,8 +50,11 @@ class Prompt:
     page_context: dict[str, Any] | None = None
     conversation_history: list[dict[str, Any]] | None = None
     integration: str | None = None
+    ticket_id: int | None = None
+    material: dict[str, Any] | None = None
 
     def document(self) -> str:
+        about_a_ticket = {} if self.ticket_id is None else {"ticket_id": self.ticket_id, "material": self.material}
         return json.dumps(
             {
                 "operation": self.operation,
@@ -60,6 +63,7 @@ class Prompt:
                 "page_context": self.page_context,
                 "conversation_history": self.conversation_history or [],
                 "integration": self.integration,
+                **about_a_ticket,
             },
             ensure_ascii=False,
         )

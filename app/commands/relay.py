@@ -8,7 +8,8 @@ from app.outbox.subscriptions import build
 
 
 def main() -> None:
-    asyncio.run(run(get_settings(), build()))
+    settings = get_settings()
+    asyncio.run(run(settings, build(resolve_new_tickets=settings.agents.resolve_new_tickets)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Every table, one file per noun. Importing this package makes `Base.metadata` complete."""
 
-from app.models import agent, directory, file, integration, job, learning, outbox, spending, ticket, user
+from app.models import agent, directory, file, integration, job, learning, outbox, resolution, spending, ticket, user
 from app.models.base import Base
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "job",
     "learning",
     "outbox",
+    "resolution",
     "spending",
     "ticket",
     "user",

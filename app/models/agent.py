@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, String, Text, UniqueConstraint, false
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -56,6 +56,8 @@ class AgentRun(Identified, Stamped, Base):
     operation: Mapped[str] = mapped_column(String(50))
     agent_type: Mapped[str] = mapped_column(String(50))
     status: Mapped[str] = mapped_column(String(20), default=RunStatus.QUEUED)
+    # The desk's own work, in the name of the person it is for: staff see it, that person does not.
+    internal: Mapped[bool] = mapped_column(default=False, server_default=false())
     request: Mapped[dict[str, Any]] = mapped_column(JSONB)
     scopes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     idempotency_key: Mapped[str | None] = mapped_column(String(255))

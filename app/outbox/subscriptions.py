@@ -10,6 +10,9 @@ from app.files import events as files
 from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
 from app.outbox.registry import Subscriptions
+from app.resolutions import deliveries as resolution_deliveries
+from app.resolutions import tasks as resolution_tasks
+from app.resolutions.service import JOB_KIND as RESOLUTION
 from app.tickets import deliveries as ticket_deliveries
 from app.tickets import events as tickets
 from app.tickets import tasks as ticket_tasks
@@ -17,13 +20,17 @@ from app.tickets.service import CATCHING_UP
 from app.websocket import pushes
 
 
-def build() -> Subscriptions:
+def build(*, resolve_new_tickets: bool = False) -> Subscriptions:
+    """`resolve_new_tickets`: the agents begin to work on each as soon as it is there."""
     subscriptions = Subscriptions()
     _tickets(subscriptions)
     _files(subscriptions)
     _agents(subscriptions)
     subscriptions.on(analytics.BudgetNearlySpent, analytics_deliveries.tell_administrators)
     subscriptions.on(analytics.BudgetSpent, analytics_deliveries.tell_administrators)
+    _resolutions(subscriptions)
+    if resolve_new_tickets:
+        subscriptions.on(tickets.TicketCreated, resolution_deliveries.after_creation)
     return subscriptions
 
 
@@ -56,3 +63,9 @@ def _agents(subscriptions: Subscriptions) -> None:
     subscriptions.on(files.OcrCompleted, agent_deliveries.after_recognition)
     subscriptions.on(files.TranscriptionCompleted, agent_deliveries.after_recognition)
     subscriptions.on(files.FileProcessingFailed, agent_deliveries.after_recognition)
+
+
+def _resolutions(subscriptions: Subscriptions) -> None:
+    subscriptions.job(RESOLUTION, run=resolution_tasks.advance, exhausted=resolution_tasks.give_up)
+    subscriptions.on(agents.RunCompleted, resolution_deliveries.after_run)
+    subscriptions.on(agents.RunFailed, resolution_deliveries.after_run)

@@ -17,7 +17,7 @@ TRIAGE = "/api/v1/ai-config/categorization"
 
 async def test_each_agent_is_delivered_with_a_first_version(desk: httpx2.AsyncClient) -> None:
     listed = (await desk.get("/api/v1/ai-config")).json()
-    assert [found["agent_type"] for found in listed] == ["customer_support", "categorization"]
+    assert [found["agent_type"] for found in listed] == [kind.value for kind in AgentType]
     support = listed[0]
     assert support == (await desk.get(SUPPORT)).json()
     assert (support["version"], support["model"], support["updated_by"]) == (1, "local", None)
@@ -30,7 +30,7 @@ async def test_storing_the_defaults_again_changes_nothing(resources: Resources) 
         async with resources.db.unit_of_work() as db:
             await service.ensure_defaults(db, resources.settings)
     async with resources.db.session() as db:
-        assert [version.row.version for version in await service.all_active(db)] == [1, 1]
+        assert [version.row.version for version in await service.all_active(db)] == [1] * len(AgentType)
 
 
 async def test_an_agent_without_any_configuration_is_a_conflict(resources: Resources) -> None:

@@ -18,9 +18,16 @@ from app.core.telemetry import continued
 from app.models.outbox import OutboxRow, OutboxState
 from app.outbox import subscriptions
 from app.outbox.deliveries import REDIS_PREFIX, Push
+from app.resolutions import tasks as resolution_tasks
 from mcp_server.server import build_http_app
 
-TASKS = {task.name: task for task in (agent_tasks.run, agent_tasks.give_up, agent_tasks.resume)}
+RESOLVING = (
+    resolution_tasks.advance,
+    resolution_tasks.give_up,
+    resolution_tasks.run_ended,
+    resolution_tasks.begin,
+)
+TASKS = {task.name: task for task in (agent_tasks.run, agent_tasks.give_up, agent_tasks.resume, *RESOLVING)}
 
 
 @asynccontextmanager

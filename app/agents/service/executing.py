@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import delete
@@ -13,12 +14,12 @@ from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.events import RunCompleted, RunFailed
 from app.agents.records import trimmed
+from app.agents.results import FileFindings, LearningResult
 from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TicketDraftResult
 from app.agents.service import reporting
-from app.agents.service.requesting import NO_AGENT
 from app.ai_config import service as ai_config
-from app.ai_config.catalogue import AgentType
+from app.ai_config.catalogue import AgentType, tools_for
 from app.ai_config.schemas import ConfigValues
 from app.analytics import service as analytics
 from app.core.clock import now
@@ -53,6 +54,10 @@ class _Plan:
     road: ModelRoad
     attempt: int
 
+    @property
+    def tools(self) -> frozenset[str]:
+        return tools_for(Operation(self.prompt.operation), self.config.tools_enabled)
+
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
@@ -72,8 +77,8 @@ async def execute(resources: Resources, job_id: uuid.UUID, *, resolve: ResolveMo
         run_id = uuid.UUID(claim.subject)
         if await _put_aside(resources, claim, run_id):
             waiting = True
-        elif (plan := await _start(resources, claim, run_id, resolve)) is not None:
-            await _carry_out(resources, claim, plan)
+        else:
+            await _carry_out(resources, claim, await _start(resources, claim, run_id, resolve))
     if waiting:
         await _wake_if_ready(resources, uuid.UUID(claim.subject), job_id)
 
@@ -113,17 +118,11 @@ async def _wake_if_ready(resources: Resources, run_id: uuid.UUID, job_id: uuid.U
             await jobs.dispatch(db, job_id)
 
 
-async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve: ResolveModel) -> _Plan | None:
-    """None: no agent was needed, and the run is finished."""
+async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve: ResolveModel) -> _Plan:
     async with resources.db.unit_of_work() as db:
         run = await repository.locked(db, run_id)
         run.started_at = now()
         run.status = RunStatus.RUNNING
-        if run.agent_type == NO_AGENT:
-            run.result = await reporting.file_analyses(db, _files(run))
-            await jobs.succeed(db, claim)
-            _complete(db, run)
-            return None
         kind = AgentType(run.agent_type)
         row = await ai_config.active(db, kind)
         run.model, run.config_version = row.model, row.version
@@ -140,11 +139,13 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve:
             attempt=claim.attempt,
             prompt=Prompt(
                 operation=run.operation,
-                user_input=run.request["user_input"],
+                user_input=run.request.get("user_input") or "",
                 files=[{"id": str(f.id), "filename": f.filename, "file_type": f.file_type} for f in files],
                 page_context=run.request.get("page_context"),
                 conversation_history=run.request.get("conversation_history"),
                 integration=run.request.get("integration"),
+                ticket_id=run.request.get("ticket_id"),
+                material=run.request.get("material"),
             ),
         )
 
@@ -152,7 +153,7 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve:
 async def _carry_out(resources: Resources, claim: Claim, plan: _Plan) -> None:
     deps = RunDeps(
         system_prompt=plan.config.system_prompt,
-        tools=frozenset(plan.config.tools_enabled),
+        tools=plan.tools,
         mcp_url=resources.settings.mcp_endpoint,
         token=_token(resources, plan),
         headers=call_headers(),
@@ -184,12 +185,12 @@ def call_headers() -> dict[str, str]:
 
 
 def _token(resources: Resources, plan: _Plan) -> str:
-    """Lives a little longer than the run may; opens the enabled tools and nothing else."""
+    """Lives a little longer than the run may; opens the tools of the plan and nothing else."""
     return resources.signer.mint(
         plan.user_id,
         audience="mcp",
         lifetime=timedelta(seconds=plan.config.timeout) + TOKEN_MARGIN,
-        scopes=frozenset(plan.config.tools_enabled),
+        scopes=plan.tools,
         run_id=str(plan.run_id),
     )
 
@@ -200,7 +201,12 @@ async def _record_answer(resources: Resources, claim: Claim, plan: _Plan, spent:
         run = await repository.locked(db, plan.run_id)
         if isinstance(answer, TicketDraftResult):
             answer = await reporting.settled(db, run, answer)
-        run.result = answer.model_dump(mode="json")
+        readings: dict[str, Any] = {}
+        if isinstance(answer, FileFindings):
+            readings = await reporting.file_analyses(db, _files(run))
+        elif isinstance(answer, LearningResult):
+            await reporting.learnt(db, run, answer)
+        run.result = {**answer.model_dump(mode="json"), **readings}
         await _keep(db, run, spent)
         _complete(db, run)
         await _account(db, run, plan, spent)

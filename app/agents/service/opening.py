@@ -10,6 +10,7 @@ from app.agents.errors import RunMissing
 from app.agents.repository import RunRepository
 from app.core.auth import Principal
 from app.files import service as file_room
+from app.files.errors import FileMissing
 from app.models.ticket import Priority
 from app.tickets import service as tickets
 from app.tickets.schemas import TicketOut
@@ -40,6 +41,9 @@ async def open_ticket(
             raise RunMissing
         if run.ticket_id is not None:
             return await tickets.get(db, who, run.ticket_id), False
+        # Only what the report came with: a text must not talk a model into attaching something else.
+        if foreign := set(files) - {uuid.UUID(one) for one in run.request["files"]}:
+            raise FileMissing(f"The file {min(foreign)} is not one of this report.")
     # A file that is on another ticket already stays there.
     loose = [file_id for file_id in files if (await file_room.get(db, who, file_id)).ticket_id is None]
     made = await tickets.create(db, who, **ticket)

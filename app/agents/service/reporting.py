@@ -8,10 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents import repository
 from app.agents.evidence import checked
 from app.agents.repository import RunRepository
+from app.agents.results import LearningResult
 from app.agents.schemas import FileAnalysis, ModelCallOut, RunOut, SettledTicket, TicketDraftResult, ToolCallOut
 from app.core.auth import Principal
+from app.learning import service as learning
 from app.models.agent import AgentRun
 from app.models.file import File
+from app.models.learning import ExampleSource
 from app.tickets import service as tickets
 from app.tickets.errors import TicketMissing
 from app.tickets.schemas import Categorisation
@@ -73,6 +76,20 @@ async def settled(db: AsyncSession, run: AgentRun, answer: TicketDraftResult) ->
             "team": ticket.team or answer.team,
             "tags": ticket.tags,
         }
+    )
+
+
+async def learnt(db: AsyncSession, run: AgentRun, answer: LearningResult) -> None:
+    """Keep the labels that the person really gave; what a model adds of its own is no lesson."""
+    material = run.request["material"]
+    given: dict[str, str] = material["labels"]
+    await learning.keep(
+        db,
+        author_id=run.user_id,
+        ticket_id=run.request["ticket_id"],
+        text=run.request["user_input"],
+        labels={one.field: one.label for one in answer.examples if given.get(one.field) == one.label},
+        source=ExampleSource(material["source"]),
     )
 
 

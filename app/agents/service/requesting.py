@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.agents import repository
 from app.agents.repository import RunRepository
-from app.ai_config.catalogue import AgentType
+from app.ai_config.catalogue import AGENT_OF
 from app.core.auth import Principal
 from app.core.clock import now
 from app.core.db import Database
@@ -20,13 +21,6 @@ from app.models.agent import AgentRun, RunStatus
 from app.models.base import uuid7
 
 JOB_KIND = "agent_run"
-
-AGENT_OF = {
-    Operation.CREATE_TICKET: AgentType.CUSTOMER_SUPPORT,
-    Operation.CATEGORIZE: AgentType.CATEGORIZATION,
-}
-NO_AGENT = "none"
-"""Reading files needs no model; it is a run so that it can be waited for and looked up like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +57,11 @@ async def request(
     document: dict[str, Any],
     files: list[uuid.UUID],
     repeat: RepeatKey | None = None,
+    internal: bool = False,
 ) -> tuple[AgentRun, bool]:
     """The run, and whether it was asked for before with the same key. Raises FileMissing and IdempotencyConflict.
 
+    An `internal` run is the desk's own work for staff: it acts as `who`, who does not see it if they are a customer.
     Two requests with one key that come at once meet at the unique constraint: the second waits for the first's commit.
     """
     runs = RunRepository(db, who)
@@ -83,11 +79,12 @@ async def request(
             user_id=who.user_id,
             job_id=job.id,
             operation=operation,
-            agent_type=AGENT_OF.get(operation, NO_AGENT),
+            agent_type=AGENT_OF[operation],
             status=RunStatus.QUEUED,
             request={**document, "files": [str(file) for file in files]},
             scopes=None if who.scopes is None else sorted(who.scopes),
             idempotency_key=None if repeat is None else repeat.key,
+            internal=internal,
             fingerprint=None if repeat is None else repeat.fingerprint,
         )
         .on_conflict_do_nothing(index_elements=["user_id", "idempotency_key"])
@@ -95,7 +92,7 @@ async def request(
     )
     if added.one_or_none() is None:
         raise _Overtaken
-    return await runs.get(run_id), False
+    return await repository.locked(db, run_id), False
 
 
 class _Overtaken(Exception):

@@ -10,8 +10,7 @@ from app.agents.records import trimmed
 from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TrialCall, TrialOut, TrialRun
 from app.agents.service.executing import TOKEN_MARGIN, call_headers
-from app.agents.service.requesting import AGENT_OF
-from app.ai_config.catalogue import READING_TOOLS, AgentType
+from app.ai_config.catalogue import AGENT_OF, READING_TOOLS, AgentType
 from app.ai_config.schemas import ConfigValues
 from app.analytics import service as analytics
 from app.core.auth import Principal

@@ -37,6 +37,9 @@ class Report:
     said_before: tuple[str, ...] = ()
     """What the person (not the desk) wrote earlier in the conversation."""
     integration: str | None = None
+    ticket_id: int | None = None
+    material: dict[str, Any] = field(default_factory=dict)
+    """What earlier steps of the work on a ticket found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def _report(text: str) -> Report:
         return Report(operation=None, user_input=text)
     page = document.get("page_context")
     integration = document.get("integration")
+    number, material = document.get("ticket_id"), document.get("material")
     return Report(
         operation=str(document.get("operation") or "") or None,
         user_input=document["user_input"],
@@ -125,6 +129,8 @@ def _report(text: str) -> Report:
         page_context=page if isinstance(page, dict) else {},
         said_before=tuple(_said(document.get("conversation_history"))),
         integration=integration if isinstance(integration, str) and integration else None,
+        ticket_id=number if isinstance(number, int) else None,
+        material=material if isinstance(material, dict) else {},
     )
 
 

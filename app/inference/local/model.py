@@ -24,6 +24,7 @@ from app.inference.local.conversation import Conversation, read_conversation
 from app.inference.local.drafting import draft
 from app.inference.local.output import CannotFill, fill
 from app.inference.local.planner import plan
+from app.inference.local.specialists import SPECIALISTS
 
 LOCAL_MODEL: Final = "local"
 LOCAL_SYSTEM: Final = "evidesk"
@@ -85,7 +86,8 @@ def _respond(messages: Sequence[ModelMessage], parameters: ModelRequestParameter
             )
             for index, call in enumerate(calls)
         ]
-    facts = _facts(conversation)
+    specialist = SPECIALISTS.get(conversation.report.operation or "")
+    facts = _facts(conversation) if specialist is None else specialist.facts(conversation)
     try:
         if parameters.output_tools:
             tool = parameters.output_tools[0]

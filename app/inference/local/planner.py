@@ -12,6 +12,7 @@ from typing import Any, Final
 from app.inference.local.conversation import Conversation
 from app.inference.local.drafting import decide, draft, title_of
 from app.inference.local.sources import gather
+from app.inference.local.specialists import SPECIALISTS, Specialist
 from app.inference.operations import Operation
 
 SIMILAR_LIMIT: Final = 5
@@ -34,7 +35,18 @@ def wants_ticket(conversation: Conversation, offered: Collection[str]) -> bool:
 
 def plan(conversation: Conversation, offered: Collection[str]) -> list[Call]:
     """The next round of calls; empty when there is nothing left to do but to answer."""
+    specialist = SPECIALISTS.get(conversation.report.operation or "")
+    if specialist is not None:
+        return _specialists(conversation, offered, specialist)
     for calls in _rounds(conversation, offered):
+        if calls:
+            return calls
+    return []
+
+
+def _specialists(conversation: Conversation, offered: Collection[str], specialist: Specialist) -> list[Call]:
+    for asked in specialist.rounds(conversation):
+        calls = [Call(tool, arguments) for tool, arguments in asked if tool in offered and not conversation.of(tool)]
         if calls:
             return calls
     return []

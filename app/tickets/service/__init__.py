@@ -4,6 +4,7 @@ from app.tickets.service.categorisation import DESK, attach_categorisation, cate
 from app.tickets.service.comments import comment, comments
 from app.tickets.service.creation import create
 from app.tickets.service.editing import assign, change_status, delete, update
+from app.tickets.service.escalation import note_escalation
 from app.tickets.service.neglected import JOB_KIND as CATCHING_UP
 from app.tickets.service.neglected import Rounds, left_to_do
 from app.tickets.service.reading import get, list_tickets, timeline
@@ -27,6 +28,7 @@ __all__ = [
     "keep_vector",
     "left_to_do",
     "list_tickets",
+    "note_escalation",
     "search",
     "similar",
     "timeline",
