@@ -25,6 +25,16 @@ class AgentRunFailed(Problem):
     detail = "The run has failed."
 
 
+class BatchMissing(NotFound):
+    code, title = "batch_not_found", "No such batch"
+    detail = "There is no batch of this id that you may see."
+
+
+class BatchOperationRefused(Invalid):
+    code, title = "batch_operation_refused", "Not an operation for a batch"
+    detail = "A batch can do what an agent does without changing anything, such as categorize."
+
+
 class RunFailure(Exception):
     """A run cannot go on. `reason` is a sentence for the person who asked; `passing`: trying again may help."""
 

@@ -5,9 +5,9 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from app.agents.errors import RunMissing
+from app.agents.errors import BatchMissing, RunMissing
 from app.core.repository import Repository
-from app.models.agent import AgentRun, AgentToolCall, RunStatus
+from app.models.agent import AgentBatch, AgentBatchItem, AgentRun, AgentToolCall, RunStatus
 from app.models.file import File, ProcessingStatus
 from app.models.job import Job
 from app.models.spending import ModelCallRow
@@ -39,6 +39,26 @@ class RunRepository(Repository[AgentRun]):
     async def model_calls(self, run: AgentRun) -> Sequence[ModelCallRow]:
         query = select(ModelCallRow).where(ModelCallRow.run_id == run.id).order_by(ModelCallRow.id)
         return (await self.db.execute(query)).scalars().all()
+
+
+class BatchRepository(Repository[AgentBatch]):
+    """Everybody sees their own batches, staff all of them."""
+
+    model = AgentBatch
+    missing = BatchMissing
+
+    def visible(self) -> Select[AgentBatch]:
+        query = select(AgentBatch)
+        return query if self.who.is_staff else query.where(AgentBatch.user_id == self.who.user_id)
+
+    async def items(self, batch: AgentBatch) -> list[tuple[AgentBatchItem, AgentRun | None]]:
+        query = (
+            select(AgentBatchItem, AgentRun)
+            .outerjoin(AgentRun, AgentRun.id == AgentBatchItem.run_id)
+            .where(AgentBatchItem.batch_id == batch.id)
+            .order_by(AgentBatchItem.position)
+        )
+        return [(item, run) for item, run in await self.db.execute(query)]
 
 
 async def run_of_job(db: AsyncSession, job_id: uuid.UUID, *, lock: bool = False) -> AgentRun:

@@ -9,9 +9,18 @@ from app.accounts.authentication import CurrentUser
 from app.accounts.errors import ScopeMissing
 from app.agents import service
 from app.agents.answers import asked
-from app.agents.errors import AgentRunFailed, RunMissing, ToolTokenRefused, ToolUnknown
+from app.agents.errors import (
+    AgentRunFailed,
+    BatchMissing,
+    BatchOperationRefused,
+    RunMissing,
+    ToolTokenRefused,
+    ToolUnknown,
+)
 from app.agents.schemas import (
     AnalyzeFilesIn,
+    BatchIn,
+    BatchOut,
     CategorizeIn,
     CategorizeOut,
     CreateTicketIn,
@@ -22,12 +31,14 @@ from app.agents.schemas import (
     ToolTokenIn,
     ToolTokenOut,
 )
-from app.core.db import ReadSession
+from app.core.db import ReadSession, WriteSession
 from app.core.errors import Invalid, RateLimited, Responses, TooLarge, Unauthenticated, documented
+from app.core.http import API_PREFIX
 from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute, keeps_own_record
 from app.core.resources import Res
 from app.files.errors import FileMissing
 from app.inference.operations import Operation
+from app.tickets.errors import TicketMissing
 
 router = APIRouter(
     route_class=IdempotentRoute,
@@ -93,6 +104,26 @@ async def analyze_files(
 async def make_tool_token(body: ToolTokenIn, who: CurrentUser, resources: Res) -> ToolTokenOut:
     """A short-lived token with which an MCP client of one's own may use the tools."""
     return service.tool_token(resources, who, tools=body.tools)
+
+
+@router.post(
+    "/batch",
+    status_code=202,
+    responses=documented(TicketMissing, BatchOperationRefused, TooLarge, IdempotencyKeyInvalid, IdempotencyConflict),
+)
+async def start_batch(body: BatchIn, who: CurrentUser, db: WriteSession, response: Response) -> BatchOut:
+    """One operation on many tickets, so many at a time. With an `Idempotency-Key` it is started once."""
+    batch = await service.start_batch(
+        db, who, operation=body.operation, ticket_ids=body.tickets, parallelism=body.parallelism
+    )
+    response.headers["Location"] = f"{API_PREFIX}/agent/batch/{batch.batch_id}"
+    return batch
+
+
+@router.get("/batch/{batch_id}", responses=documented(BatchMissing))
+async def get_batch(batch_id: uuid.UUID, who: CurrentUser, db: ReadSession) -> BatchOut:
+    """How many are done, and what became of each."""
+    return await service.batch_shown(db, who, batch_id)
 
 
 @router.get("/runs/{run_id}", responses=documented(RunMissing))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, RootModel
 
 from app.core.schemas import Body, In, Line, Out, RowId, Slug
+from app.inference.operations import Operation
 from app.models.ticket import Priority
 
 MAX_FILES = 20
@@ -254,3 +255,34 @@ class ToolTokenOut(Out):
     expires_in: int
     mcp_url: str
     tools: list[str]
+
+
+class BatchIn(In, json_schema_extra={"examples": [{"operation": "categorize", "tickets": [1, 2], "parallelism": 2}]}):
+    operation: Operation
+    tickets: Annotated[
+        list[RowId], Field(min_length=1, max_length=500), AfterValidator(lambda ids: list(dict.fromkeys(ids)))
+    ]
+    parallelism: Annotated[int, Field(ge=1, le=32, description="Runs at the same time.")] = 4
+
+
+class BatchItemOut(Out):
+    ticket_id: int
+    run_id: uuid.UUID | None
+    status: str = Field(description="pending, or that of its run.")
+    result: dict[str, Any] | None
+    error: str | None
+
+
+class BatchOut(Out):
+    """How far a batch is. Nothing of it changes a ticket."""
+
+    batch_id: uuid.UUID
+    operation: str
+    status: Literal["running", "completed"] = Field(description="completed: every run has ended, well or not.")
+    total: int
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    created_at: datetime
+    items: list[BatchItemOut]

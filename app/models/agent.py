@@ -79,6 +79,30 @@ class AgentRun(Identified, Stamped, Base):
     finished_at: Mapped[datetime | None]
 
 
+class AgentBatch(Identified, Stamped, Base):
+    """One operation on many tickets, `parallelism` of them at a time. How far it is, its items' runs say."""
+
+    __tablename__ = "agent_batches"
+    __table_args__ = (CheckConstraint("parallelism > 0", name="parallelism_positive"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    operation: Mapped[str] = mapped_column(String(50))
+    parallelism: Mapped[int]
+    scopes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+
+
+class AgentBatchItem(Base):
+    """A ticket's place in a batch, with its words as they were then; without a run it has not been started."""
+
+    __tablename__ = "agent_batch_items"
+
+    batch_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("agent_batches.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+    words: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent_runs.id"), unique=True)
+
+
 class AgentToolCall(Numbered, Stamped, Base):
     __tablename__ = "agent_tool_calls"
     __table_args__ = (Index("uq_agent_tool_calls_run_id_position", "run_id", "position", unique=True),)

@@ -1,5 +1,6 @@
 """What can be done with runs: ask for one, carry it out, wait for it, look at it."""
 
+from app.agents.service.batches import batch_shown, start_batch
 from app.agents.service.executing import execute, file_processed, give_up
 from app.agents.service.opening import NewTicket, open_ticket
 from app.agents.service.reporting import shown
@@ -13,6 +14,7 @@ __all__ = [
     "NewTicket",
     "RepeatKey",
     "ask",
+    "batch_shown",
     "channel",
     "execute",
     "file_processed",
@@ -20,6 +22,7 @@ __all__ = [
     "open_ticket",
     "request",
     "shown",
+    "start_batch",
     "tool_token",
     "try_out",
     "wait",

@@ -17,7 +17,7 @@ from app.agents.records import trimmed
 from app.agents.results import FileFindings, LearningResult
 from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TicketDraftResult
-from app.agents.service import reporting
+from app.agents.service import batches, reporting
 from app.ai_config import service as ai_config
 from app.ai_config.catalogue import AgentType, tools_for
 from app.ai_config.schemas import ConfigValues
@@ -95,6 +95,7 @@ async def give_up(resources: Resources, job_id: uuid.UUID) -> None:
         run = await repository.run_of_job(db, job_id, lock=True)
         if run.status not in (RunStatus.COMPLETED, RunStatus.FAILED):
             _fail(db, run, run.error or "The run was given up after several attempts.")
+            await batches.go_on(db, run)
 
 
 async def _put_aside(resources: Resources, claim: Claim, run_id: uuid.UUID) -> bool:
@@ -209,6 +210,7 @@ async def _record_answer(resources: Resources, claim: Claim, plan: _Plan, spent:
         run.result = {**answer.model_dump(mode="json"), **readings}
         await _keep(db, run, spent)
         _complete(db, run)
+        await batches.go_on(db, run)
         await _account(db, run, plan, spent)
 
 
@@ -230,6 +232,7 @@ async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, spent
             run.error = failure.reason
         else:
             _fail(db, run, failure.reason)
+            await batches.go_on(db, run)
         await _account(db, run, plan, spent)
 
 

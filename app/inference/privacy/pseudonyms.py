@@ -20,7 +20,6 @@ from pydantic_ai.messages import (
     ModelResponse,
     ModelResponsePart,
     RetryFeedbackPart,
-    RetryPromptPart,
     TextContent,
     TextPart,
     UserPromptPart,
@@ -119,7 +118,7 @@ def _request_part(part: ModelRequestPart, change: Change) -> ModelRequestPart:
             return replace(part, content=[_user_content(item, change) for item in content])
         case BaseToolReturnPart(content=content):
             return replace(part, content=_returned(content, change))
-        case RetryPromptPart(content=content) | RetryFeedbackPart(content=content):
+        case RetryFeedbackPart(content=content):
             if isinstance(content, str):
                 return replace(part, content=change(content))
             return replace(part, content=in_json(to_jsonable_python(content, fallback=str), change))

@@ -1,0 +1,113 @@
+"""One operation on many tickets. The end of each run starts the next, in the same transaction: there is no message to
+lose and no process that has to stay alive in between.
+"""
+
+import uuid
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents.errors import BatchOperationRefused
+from app.agents.repository import BatchRepository
+from app.agents.schemas import BatchItemOut, BatchOut
+from app.agents.service.requesting import request
+from app.core.auth import Principal, Role
+from app.inference.operations import Operation
+from app.models.agent import AgentBatch, AgentBatchItem, AgentRun, RunStatus
+from app.models.base import uuid7
+from app.tickets import service as tickets
+
+BATCHED = frozenset({Operation.CATEGORIZE, Operation.TRIAGE})
+"""What an agent makes of a ticket's words alone, changing nothing."""
+ENDED = (RunStatus.COMPLETED, RunStatus.FAILED)
+
+
+async def start_batch(
+    db: AsyncSession, who: Principal, *, operation: Operation, ticket_ids: list[int], parallelism: int
+) -> BatchOut:
+    """Raises TicketMissing for what the person may not see, BatchOperationRefused for what changes something."""
+    if operation not in BATCHED:
+        raise BatchOperationRefused
+    batch = AgentBatch(
+        id=uuid7(),
+        user_id=who.user_id,
+        operation=operation,
+        parallelism=parallelism,
+        scopes=None if who.scopes is None else sorted(who.scopes),
+    )
+    db.add(batch)
+    await db.flush()
+    for position, ticket_id in enumerate(ticket_ids):
+        ticket = await tickets.get(db, who, ticket_id)
+        words = f"{ticket.title}\n\n{ticket.description}"
+        db.add(AgentBatchItem(batch_id=batch.id, position=position, ticket_id=ticket_id, words=words))
+    await db.flush()
+    await _start_some(db, batch)
+    return await batch_shown(db, who, batch.id)
+
+
+async def go_on(db: AsyncSession, run: AgentRun) -> None:
+    """To be called in the unit of work that ends a run: the batch it belongs to, if any, starts the next."""
+    await db.flush()
+    query = (
+        select(AgentBatch)
+        .join(AgentBatchItem, AgentBatchItem.batch_id == AgentBatch.id)
+        .where(AgentBatchItem.run_id == run.id)
+        .with_for_update(of=AgentBatch)
+    )
+    batch = (await db.execute(query)).scalar_one_or_none()
+    if batch is not None:
+        await _start_some(db, batch)
+
+
+async def batch_shown(db: AsyncSession, who: Principal, batch_id: uuid.UUID) -> BatchOut:
+    batches = BatchRepository(db, who)
+    batch = await batches.get(batch_id)
+    items = [
+        BatchItemOut(
+            ticket_id=item.ticket_id,
+            run_id=item.run_id,
+            status="pending" if run is None else run.status,
+            result=None if run is None else run.result,
+            error=None if run is None else run.error,
+        )
+        for item, run in await batches.items(batch)
+    ]
+    done = sum(item.status in ENDED for item in items)
+    return BatchOut(
+        batch_id=batch.id,
+        operation=batch.operation,
+        status="completed" if done == len(items) else "running",
+        total=len(items),
+        pending=sum(item.status == "pending" for item in items),
+        running=sum(item.status not in (*ENDED, "pending") for item in items),
+        completed=sum(item.status == RunStatus.COMPLETED for item in items),
+        failed=sum(item.status == RunStatus.FAILED for item in items),
+        created_at=batch.created_at,
+        items=items,
+    )
+
+
+async def _start_some(db: AsyncSession, batch: AgentBatch) -> None:
+    """As many as may run beside those that do. The batch is held, so that two ends at once do not start one twice."""
+    under_way = (
+        select(func.count())
+        .select_from(AgentBatchItem)
+        .join(AgentRun, AgentRun.id == AgentBatchItem.run_id)
+        .where(AgentBatchItem.batch_id == batch.id, AgentRun.status.not_in(ENDED))
+    )
+    free = batch.parallelism - (await db.execute(under_way)).scalar_one()
+    waiting = (
+        select(AgentBatchItem)
+        .where(AgentBatchItem.batch_id == batch.id, AgentBatchItem.run_id.is_(None))
+        .order_by(AgentBatchItem.position)
+        .limit(max(free, 0))
+    )
+    # The run itself looks up what its person may do; asking for it needs only who that is.
+    scopes = None if batch.scopes is None else frozenset(batch.scopes)
+    who = Principal(batch.user_id, "", Role.CUSTOMER, scopes)
+    for item in (await db.execute(waiting)).scalars().all():
+        document = {"user_input": item.words}
+        run, _again = await request(db, who, operation=Operation(batch.operation), document=document, files=[])
+        item.run_id = run.id
+    await db.flush()

@@ -1,0 +1,57 @@
+"""Categorisations by the agent with `local`, through the public API: how many a second, and what a run costs beside its
+model. The limit beside it is the model alone: the classifier called in a loop in one process."""
+
+import asyncio
+import time
+from statistics import quantiles
+
+import httpx2
+
+from app.inference.local.categorize import categorize
+from bench.report import Figures
+from bench.stack import running
+
+RUNS = 60
+AT_ONCE = 4
+TEXTS = [f"The checkout fails with ERR_PAYMENT_50{n} since nine, customers cannot pay." for n in range(10)]
+
+
+async def _ours(url: str, token: str) -> tuple[float, list[float]]:
+    """Runs a second, and of each the seconds from its start to its end that no model was at work."""
+    headers = {"Authorization": f"Bearer {token}"}
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with httpx2.AsyncClient(base_url=f"{url}/api/v1", headers=headers, trust_env=False, timeout=60) as client:
+
+        async def one(number: int) -> float:
+            async with gate:
+                answer = await client.post("/agent/categorize", json={"description": TEXTS[number % len(TEXTS)]})
+                answer.raise_for_status()
+            run = (await client.get(f"/agent/runs/{answer.json()['run_id']}")).json()
+            seconds: float = run["seconds"] - sum(call["seconds"] for call in run["model_calls"])
+            return seconds
+
+        await asyncio.gather(*(one(number) for number in range(AT_ONCE * 2)))
+        started = time.perf_counter()
+        beside = await asyncio.gather(*(one(number) for number in range(RUNS)))
+        return RUNS / (time.perf_counter() - started), beside
+
+
+def _bare() -> float:
+    categorize(TEXTS[0])
+    started = time.perf_counter()
+    for number in range(RUNS):
+        categorize(TEXTS[number % len(TEXTS)])
+    return RUNS / (time.perf_counter() - started)
+
+
+def run() -> Figures:
+    with running("api", "relay", "worker", "mcp") as stack:
+        rate, beside = asyncio.run(_ours(stack.url, stack.token()))
+    bare = _bare()
+    p95 = quantiles(beside, n=20)[-1]
+    return Figures(
+        "Categorisation by the agent, `local`",
+        ["what", "classifier alone", "Evidesk, request → answer", "ratio", "run without its model, p95"],
+        [["categorisations a second", f"{bare:.0f}", f"{rate:.1f}", f"{rate / bare:.3f}", f"{p95 * 1000:.0f} ms"]],
+        [f"{RUNS} runs, {AT_ONCE} at a time, two worker processes; tools over MCP and storage included."],
+    )
