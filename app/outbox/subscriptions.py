@@ -38,12 +38,12 @@ def _tickets(subscriptions: Subscriptions) -> None:
     # Nobody waits for one that is given up: the ticket is looked at again another day.
     subscriptions.job(CATCHING_UP, run=ticket_tasks.catch_up, exhausted=None)
     subscriptions.on(tickets.TicketCreated, ticket_deliveries.after_creation)
-    subscriptions.on(tickets.TicketUpdated, ticket_deliveries.after_update)
+    subscriptions.on(tickets.TicketUpdated, ticket_deliveries.after_update, pushes.ticket_updated)
     subscriptions.on(tickets.TicketStatusChanged, pushes.ticket_status_changed)
     subscriptions.on(tickets.TicketAssigned, pushes.ticket_assigned)
     subscriptions.on(tickets.TicketCommentAdded, pushes.ticket_comment_added)
     subscriptions.on(tickets.TicketCategorised, pushes.ticket_categorised)
-    subscriptions.on(tickets.TicketDeleted)
+    subscriptions.on(tickets.TicketDeleted, pushes.ticket_deleted)
 
 
 def _files(subscriptions: Subscriptions) -> None:

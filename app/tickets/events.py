@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import Field, JsonValue
+
 from app.core.schemas import Event
 
 
@@ -23,11 +25,13 @@ class TicketCreated(TicketEvent):
 
 
 class TicketUpdated(TicketEvent):
-    """Fields other than status and assignee changed; `fields` names them."""
+    """Fields other than status and assignee changed; `fields` names them, `changes` gives their new values."""
 
     type: ClassVar[str] = "ticket.updated"
     version: int
     fields: list[str]
+    # Rows that were written before this field had no values in them.
+    changes: dict[str, JsonValue] = Field(default_factory=dict)
     updated_by: str
     timestamp: datetime
 

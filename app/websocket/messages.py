@@ -23,8 +23,10 @@ from app.websocket.payloads import (
     RecognisedData,
     TicketAssignedData,
     TicketCommentData,
+    TicketDeletedData,
     TicketStatusData,
     TicketSubscriptionData,
+    TicketUpdatedData,
     UploadCompletedData,
     UploadStartedData,
 )
@@ -163,6 +165,16 @@ class AiCategorizationComplete(TicketMessage):
     data: CategorizationData
 
 
+class TicketUpdated(TicketMessage):
+    type: Literal["ticket_updated"] = "ticket_updated"
+    data: TicketUpdatedData
+
+
+class TicketDeleted(TicketMessage):
+    type: Literal["ticket_deleted"] = "ticket_deleted"
+    data: TicketDeletedData
+
+
 class FileUploadStarted(FileMessage):
     type: Literal["file_upload_started"] = "file_upload_started"
     data: UploadStartedData
@@ -210,7 +222,9 @@ class ErrorMessage(Envelope):
     data: FailureData
 
 
-TicketNotification = TicketStatusUpdate | TicketAssigned | TicketCommentAdded | AiCategorizationComplete
+TicketNotification = (
+    TicketStatusUpdate | TicketAssigned | TicketCommentAdded | AiCategorizationComplete | TicketUpdated | TicketDeleted
+)
 FileNotification = (
     FileUploadStarted
     | FileUploadCompleted

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from app.core.errors import FieldError
 
@@ -43,6 +43,24 @@ class CategorizationData(Data):
     category: str
     priority: str
     confidence: float
+    timestamp: datetime
+
+
+class TicketUpdatedData(Data):
+    """`changes` gives the new value of each field that was edited; status and assignee have messages of their own."""
+
+    ticket_id: int
+    version: int
+    changes: dict[str, JsonValue]
+    updated_by: str
+    timestamp: datetime
+
+
+class TicketDeletedData(Data):
+    """The last message of its channel."""
+
+    ticket_id: int
+    deleted_by: str
     timestamp: datetime
 
 

@@ -47,6 +47,22 @@ def ticket_categorised(event: tickets.TicketCategorised) -> list[Push]:
     return _to_ticket(event, messages.AiCategorizationComplete(data=data))
 
 
+def ticket_updated(event: tickets.TicketUpdated) -> list[Push]:
+    data = payloads.TicketUpdatedData(
+        ticket_id=event.ticket_id,
+        version=event.version,
+        changes=event.changes,
+        updated_by=event.updated_by,
+        timestamp=event.timestamp,
+    )
+    return _to_ticket(event, messages.TicketUpdated(data=data))
+
+
+def ticket_deleted(event: tickets.TicketDeleted) -> list[Push]:
+    data = payloads.TicketDeletedData(ticket_id=event.ticket_id, deleted_by=event.deleted_by, timestamp=event.timestamp)
+    return _to_ticket(event, messages.TicketDeleted(data=data))
+
+
 def file_upload_started(event: files.FileUploadStarted) -> list[Push]:
     data = payloads.UploadStartedData(job_id=event.job_id, filename=event.filename, timestamp=event.timestamp)
     return _to_job(event, messages.FileUploadStarted(data=data))

@@ -93,6 +93,7 @@ async def test_an_edit_is_a_version_an_entry_and_events(
                 "ticket_id": made.id,
                 "version": 2,
                 "fields": ["title", "team", "tags"],
+                "changes": {"title": "VPN drops", "team": "operations", "tags": ["vpn"]},
                 "updated_by": "susan",
                 "timestamp": at,
             },

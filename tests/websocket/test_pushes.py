@@ -43,6 +43,18 @@ TICKETS: list[Case] = [
         "ai_categorization_complete",
         {"ticket_id", "category", "priority", "confidence", "timestamp"},
     ),
+    (
+        tickets.TicketUpdated(
+            version=2, fields=["team", "tags"], changes={"team": None, "tags": ["vpn"]}, updated_by="mia", **ticket
+        ),
+        "ticket_updated",
+        {"ticket_id", "version", "changes", "updated_by", "timestamp"},
+    ),
+    (
+        tickets.TicketDeleted(deleted_by="mia", **ticket),
+        "ticket_deleted",
+        {"ticket_id", "deleted_by", "timestamp"},
+    ),
 ]
 FILES: list[Case] = [
     (files.FileUploadStarted(filename="a.png", **file), "file_upload_started", {"job_id", "filename", "timestamp"}),

@@ -76,6 +76,7 @@ async def update(
                 ticket_id=ticket.id,
                 version=ticket.version,
                 fields=others,
+                changes={name: wanted[name] for name in others},
                 updated_by=who.username,
                 timestamp=ticket.updated_at,
             ),
