@@ -12,6 +12,7 @@ from app.core.http import API_PREFIX
 from app.directory import routes as directory
 from app.files import routes as files
 from app.health import routes as health
+from app.knowledge import routes as knowledge
 from app.outbox import routes as outbox
 from app.providers import routes as providers
 from app.resolutions import routes as resolutions
@@ -24,6 +25,7 @@ ROOMS = (
     files.router,
     agents.router,
     resolutions.router,
+    knowledge.router,
     accounts.auth,
     accounts.users,
     # Before ai_config, whose `/ai-config/{agent_type}` would take its addresses.
@@ -51,6 +53,7 @@ _ROOMS_ARE_FOR = {
     "directory": "What the desk knows of customers and services. For staff; kept by administrators.",
     "files": "Evidence: pictures, recordings, documents, logs. What they say is read in the background.",
     "health": "For load balancers and Prometheus.",
+    "knowledge": "Documents in versions, and the passages in them that may answer a question.",
     "outbox": "Events that could not be delivered. For administrators.",
     "tickets": "Tickets, their comments and their history.",
     "websocket": "The live feed itself is at `/ws`.",

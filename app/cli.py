@@ -135,6 +135,22 @@ def evaluate(
     _become("app.commands.classifier", *given, *(["--json"] if as_json else []), needs=[])
 
 
+knowledge = typer.Typer(help="What the desk knows.", no_args_is_help=True)
+cli.add_typer(knowledge, name="knowledge")
+
+
+@knowledge.command("evaluate")
+def evaluate_search(
+    *,
+    documents: Annotated[Path, typer.Option(help="JSON lines: id, text, title?")],
+    questions: Annotated[Path, typer.Option(help="JSON lines: id, question, relevant[], answerable")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line instead of a table.")] = False,
+) -> None:
+    """Measure the search on your own documents and questions, in a schema that is dropped afterwards."""
+    named = ["--documents", str(documents), "--questions", str(questions)]
+    _become("app.commands.evaluate_knowledge", *named, *(["--json"] if as_json else []), needs=[])
+
+
 @cli.command()
 def status() -> None:
     """Say what runs on the data directory; exit 1 if nothing does."""

@@ -47,7 +47,8 @@ def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], opti
 
 
 class Database:
-    def __init__(self, url: str, settings: DatabaseSettings | None = None) -> None:
+    def __init__(self, url: str, settings: DatabaseSettings | None = None, *, schema: str | None = None) -> None:
+        """`schema`: where its tables are, before `public`, which holds the extensions."""
         options = settings or DatabaseSettings()
         self.url = async_url(url)
         self.engine = create_async_engine(
@@ -62,6 +63,7 @@ class Database:
                     "jit": "off",
                     # pgvector: walk the index on until enough rows pass the filters, not only its first candidates.
                     "hnsw.iterative_scan": "strict_order",
+                    **({"search_path": f"{schema},public"} if schema is not None else {}),
                 },
             },
         )

@@ -1,12 +1,108 @@
-from typing import Literal
+"""What comes in and goes out about documents and what is found in them."""
 
-from pydantic import Field
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
 
-from app.core.schemas import Out
+from pydantic import Field, model_validator
+
+from app.core.auth import Role
+from app.core.schemas import In, Line, Out, RowId, Text
+from app.models.knowledge import DocumentStatus
+
+MAX_TEXT = 2_000_000
+DocumentText = Annotated[Text, Field(min_length=1, max_length=MAX_TEXT)]
+Uri = Annotated[Text, Field(min_length=1, max_length=2000)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$", max_length=10)]
+
+
+class Acl(In):
+    """Who may see a document, any one of these is enough. Administrators see every document."""
+
+    public: bool = Field(default=False, description="Everybody who can log in, customers too.")
+    roles: list[Role] = Field(default_factory=list, max_length=10)
+    people: list[RowId] = Field(default_factory=list, max_length=1000)
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "Acl":
+        if not (self.public or self.roles or self.people):
+            raise ValueError("must name somebody: public, roles or people")
+        return self
+
+    def readers(self) -> list[str]:
+        named = [f"role:{role}" for role in self.roles] + [f"user:{user_id}" for user_id in self.people]
+        return sorted({*named, *(["public"] if self.public else [])})
+
+
+class DocumentIn(In):
+    title: Line
+    text: DocumentText
+    uri: Uri | None = None
+    acl: Acl = Field(default_factory=lambda: Acl(public=True), description="Left out: public.")
+    language: Language | None = Field(default=None, description="Left out: told by the text.")
+
+
+class DocumentOut(Out):
+    doc_id: UUID
+    version: int
+    status: DocumentStatus = Field(description="`indexed` when this version is what a search finds.")
+    title: str
+    uri: str | None
+    language: str
+    readers: list[str] = Field(description="`public`, `role:agent`, `user:12`")
+    error: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class DocumentVersionOut(Out):
+    doc_id: UUID
+    version: int
+    title: str
+    uri: str | None
+    language: str
+    text: str
+    created_at: datetime
+
+
+class ChunkOut(Out):
+    """A passage as it was cited, of whichever version."""
+
+    doc_id: UUID
+    version: int
+    chunk_id: UUID
+    title: str
+    uri: str | None
+    start: int
+    end: int
+    text: str
+    current: bool = Field(description="Whether its version is the newest.")
+
+
+class Scores(Out):
+    lexical: float = Field(ge=0, le=1, description="BM25 as a share of the most that the query could reach.")
+    vector: float = Field(ge=-1, le=1, description="Cosine of query and passage.")
 
 
 class Evidence(Out):
-    """A passage that may answer a question, and where it stands."""
+    """A passage that may answer a question: characters `start` to `end` of that version's text."""
+
+    source: Literal["document"] = "document"
+    doc_id: UUID
+    version: int
+    chunk_id: UUID
+    title: str
+    uri: str | None
+    text: str
+    start: int
+    end: int
+    score: float = Field(ge=0, le=1, description="1 where words and meaning both found it first.")
+    scores: Scores
+    retrieved_at: datetime
+
+
+class CaseEvidence(Out):
+    """How an earlier problem ended."""
 
     source: Literal["ticket"] = "ticket"
     ticket_id: int

@@ -1,6 +1,19 @@
 """Every table, one file per noun. Importing this package makes `Base.metadata` complete."""
 
-from app.models import agent, directory, file, integration, job, learning, outbox, resolution, spending, ticket, user
+from app.models import (
+    agent,
+    directory,
+    file,
+    integration,
+    job,
+    knowledge,
+    learning,
+    outbox,
+    resolution,
+    spending,
+    ticket,
+    user,
+)
 from app.models.base import Base
 
 __all__ = [
@@ -10,6 +23,7 @@ __all__ = [
     "file",
     "integration",
     "job",
+    "knowledge",
     "learning",
     "outbox",
     "resolution",

@@ -9,6 +9,9 @@ from app.analytics import events as analytics
 from app.files import events as files
 from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
+from app.knowledge import events as knowledge
+from app.knowledge import tasks as knowledge_tasks
+from app.knowledge.service import JOB_KIND as INDEXING
 from app.outbox.registry import Subscriptions
 from app.resolutions import deliveries as resolution_deliveries
 from app.resolutions import tasks as resolution_tasks
@@ -31,6 +34,7 @@ def build(*, resolve_new_tickets: bool = False) -> Subscriptions:
     _resolutions(subscriptions)
     if resolve_new_tickets:
         subscriptions.on(tickets.TicketCreated, resolution_deliveries.after_creation)
+    _knowledge(subscriptions)
     return subscriptions
 
 
@@ -69,3 +73,10 @@ def _resolutions(subscriptions: Subscriptions) -> None:
     subscriptions.job(RESOLUTION, run=resolution_tasks.advance, exhausted=resolution_tasks.give_up)
     subscriptions.on(agents.RunCompleted, resolution_deliveries.after_run)
     subscriptions.on(agents.RunFailed, resolution_deliveries.after_run)
+
+
+def _knowledge(subscriptions: Subscriptions) -> None:
+    subscriptions.job(INDEXING, run=knowledge_tasks.index_document, exhausted=knowledge_tasks.give_up_document)
+    # Nobody has to act on these yet; whoever cites documents listens to them.
+    for event in (knowledge.DocumentIndexed, knowledge.DocumentChanged, knowledge.DocumentDeleted):
+        subscriptions.on(event)

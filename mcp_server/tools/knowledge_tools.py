@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.inference.embedding import likeness
 from app.knowledge import service as knowledge
-from app.knowledge.schemas import Evidence
+from app.knowledge.schemas import CaseEvidence
 from mcp_server.context import reading
 from mcp_server.desk import Desk
 from mcp_server.tools.shapes import READS, Limit, Query, Report
@@ -44,10 +44,10 @@ def build(desk: Desk) -> FastMCP[Any]:
             Query, Field(description="What identifies the problem: error codes, product names, symptoms.")
         ],
         limit: Limit = 5,
-    ) -> list[Evidence]:
+    ) -> list[CaseEvidence]:
         """Find how earlier problems like this one ended. Searches resolved tickets by words and by meaning."""
         async with reading(desk) as call:
-            return await knowledge.search(call.db, call.who, query=query, limit=limit)
+            return await knowledge.resolved_cases(call.db, call.who, query=query, limit=limit)
 
     @server.tool(annotations=READS)
     async def recommend_solution(
@@ -55,14 +55,14 @@ def build(desk: Desk) -> FastMCP[Any]:
     ) -> Recommendation:
         """Say how this problem was solved before, word for word and with its source, or that nothing fits."""
         async with reading(desk) as call:
-            found = await knowledge.search(call.db, call.who, query=text[:QUERY_CHARS], limit=CANDIDATES)
+            found = await knowledge.resolved_cases(call.db, call.who, query=text[:QUERY_CHARS], limit=CANDIDATES)
         near = await asyncio.to_thread(likeness, text, [f"{one.title}\n{one.text}" for one in found])
         return recommended(found, near)
 
     return server
 
 
-def recommended(found: Sequence[Evidence], near: Sequence[float]) -> Recommendation:
+def recommended(found: Sequence[CaseEvidence], near: Sequence[float]) -> Recommendation:
     """The solutions of the problems that are like enough, the most alike first."""
     solved = sorted(
         (

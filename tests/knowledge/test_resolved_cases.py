@@ -26,7 +26,7 @@ async def test_what_both_words_and_meaning_find_comes_first(resources: Resources
     meant = await solve(resources, ada, title="Cannot sign in", description="My password is refused.")
     both = await solve(resources, ada, title="Login fails", description="The login form refuses my password.")
     async with resources.db.session() as db:
-        found = await knowledge.search(db, ada, query="login fails", limit=2)
+        found = await knowledge.resolved_cases(db, ada, query="login fails", limit=2)
     assert [evidence.ticket_id for evidence in found] == [both, meant]
     assert found[0].score == 1
     assert found[0].score > found[1].score > 0
@@ -47,7 +47,7 @@ async def test_the_answer_is_the_last_public_word_and_never_an_internal_one(reso
     staff = await principal(resources, Role.SUPERVISOR)
     for who in (ada, staff):
         async with resources.db.session() as db:
-            found = {item.title: item for item in await knowledge.search(db, who, query="gateway", limit=5)}
+            found = {item.title: item for item in await knowledge.resolved_cases(db, who, query="gateway", limit=5)}
         assert found["Gateway E-77"].resolution == "Restart the gateway."
         assert len(found["Gateway E-77"].text) == TEXT_CHARS
         assert (found["Gateway E-78"].ticket_id, found["Gateway E-78"].resolution) == (silent, None)
@@ -57,11 +57,11 @@ async def test_nobody_learns_from_tickets_they_may_not_see(resources: Resources)
     ada, ben = await principal(resources), await principal(resources)
     await solve(resources, ada, title="Gateway E-77", description="down")
     async with resources.db.session() as db:
-        assert await knowledge.search(db, ben, query="gateway") == []
+        assert await knowledge.resolved_cases(db, ben, query="gateway") == []
 
 
 async def test_an_open_problem_answers_nothing(resources: Resources) -> None:
     ada = await principal(resources)
     await ticket(resources, ada, title="Gateway E-77", description="down")
     async with resources.db.session() as db:
-        assert await knowledge.search(db, ada, query="gateway") == []
+        assert await knowledge.resolved_cases(db, ada, query="gateway") == []

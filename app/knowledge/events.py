@@ -1,0 +1,33 @@
+"""What happened to a document: who cited it learns from these that a source is new, other or gone."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from app.core.schemas import Event
+
+
+class DocumentEvent(Event):
+    document_id: UUID
+    version: int
+    timestamp: datetime
+
+    @property
+    def aggregate(self) -> str:
+        return f"document:{self.document_id}"
+
+
+class DocumentIndexed(DocumentEvent):
+    """This version is what a search finds from now on."""
+
+    type: ClassVar[str] = "document.indexed"
+
+
+class DocumentChanged(DocumentEvent):
+    """There is a new text, or other people may read it. `version` is the newest."""
+
+    type: ClassVar[str] = "document.changed"
+
+
+class DocumentDeleted(DocumentEvent):
+    type: ClassVar[str] = "document.deleted"

@@ -1,0 +1,37 @@
+"""From what words and meaning say of each passage to one order.
+
+Okapi BM25 (Robertson and Zaragoza 2009) and the cosine are each divided by the best of the query, then added: a
+distance tells more than a rank does, which is all that reciprocal rank fusion keeps (see docs/knowledge.md).
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+_SATURATION: Final = 1.2
+_LENGTH_SHARE: Final = 0.75
+WORDS_SHARE: Final = 0.35
+"""What words count for beside meaning. The figures hardly move between 0.3 and 0.4."""
+RANK_CONSTANT: Final = 60
+"""Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a hit at rank r counts 1 / (60 + r)."""
+
+
+def weight(passages: int, containing: int) -> float:
+    """Inverse document frequency, never negative."""
+    return math.log(1 + max(passages - containing + 0.5, 0.5) / (containing + 0.5))
+
+
+def bm25(counts: Mapping[str, int], weights: Mapping[str, float], *, words: int, mean_words: float) -> float:
+    """As a share of what a passage full of every term would reach: 0..1."""
+    most = sum(weights.values())
+    if not most:
+        return 0.0
+    long = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * words / max(mean_words, 1.0))
+    return sum(weights[term] * count / (count + long) for term, count in counts.items()) / most
+
+
+def fused(lexical: float, cosine: float, *, best_lexical: float, best_cosine: float) -> float:
+    """0..1, relative to the query's best of each."""
+    words = lexical / best_lexical if best_lexical > 0 else 0.0
+    meaning = max(cosine, 0.0) / best_cosine if best_cosine > 0 else 0.0
+    return WORDS_SHARE * words + (1 - WORDS_SHARE) * meaning

@@ -1,0 +1,117 @@
+"""Passages of the newest versions, by words and by vector; both filter by reader inside the query."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Float, Integer, Row, Select, Text, case, cast, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.auth import Principal
+from app.knowledge.repository.documents import readable
+from app.models.knowledge import Chunk, DocumentVersion
+
+COUNTED_MOST = 5_000
+"""A term in more passages than these is common; how common exactly no longer matters."""
+_SAMPLED = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    passages: int
+    mean_words: float
+
+
+class PassageRepository:
+    def __init__(self, db: AsyncSession, who: Principal) -> None:
+        self.db = db
+        self.who = who
+
+    async def terms(self, query: str, configurations: Sequence[str]) -> list[str]:
+        """The query's stems, and its words as they stand, in each of these configurations."""
+        vectors = [func.to_tsvector(cast(literal(name), REGCONFIG), query) for name in configurations]
+        arrays = [func.tsvector_to_array(vector) for vector in vectors]
+        rows = (await self.db.execute(select(*arrays))).one()
+        return list(dict.fromkeys(term for array in rows for term in array))
+
+    async def frequencies(self, terms: Collection[str]) -> dict[str, int]:
+        """In how many passages each term is, counted up to `COUNTED_MOST`. Terms in none are left out."""
+        asked = func.unnest(cast(list(terms), ARRAY(Text))).table_valued("term").render_derived()
+        few = select(literal(1)).where(Chunk.search.op("@@")(_lexeme(asked.c.term))).limit(COUNTED_MOST)
+        count = select(func.count()).select_from(few.correlate(asked).subquery()).scalar_subquery()
+        rows = await self.db.execute(select(asked.c.term, count.label("count")).select_from(asked))
+        return {term: number for term, number in rows if number}
+
+    async def corpus(self) -> Corpus:
+        """How many passages are searched and how long they are on average; of many, as last estimated."""
+        some = select(Chunk.words).where(Chunk.search.is_not(None)).limit(_SAMPLED).subquery()
+        seen, mean = (await self.db.execute(select(func.count(), func.avg(some.c.words).cast(Float)))).one()
+        if seen < _SAMPLED:
+            return Corpus(seen, mean or 1.0)
+        estimate = text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'chunks'::regclass")
+        return Corpus(max(seen, (await self.db.execute(estimate)).scalar_one()), mean)
+
+    async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[UUID]:
+        """Passages with the heaviest terms; how often a term comes is left to `term_counts`."""
+        asked = cast(" | ".join(_quoted(term) for term in weights), TSQUERY)
+        heavy = sum(
+            (
+                case((Chunk.search.op("@@")(cast(_quoted(term), TSQUERY)), weight), else_=0.0)
+                for term, weight in weights.items()
+            ),
+            literal(0.0),
+        )
+        query = self._visible(Chunk.id).where(Chunk.search.op("@@")(asked))
+        return list((await self.db.execute(query.order_by(heavy.desc(), Chunk.id).limit(limit))).scalars())
+
+    async def nearest(self, vector: Any, model: str, *, limit: int) -> list[UUID]:
+        distance = Chunk.vector.cosine_distance(vector)
+        query = self._visible(Chunk.id).where(Chunk.model == model, Chunk.vector.is_not(None))
+        return list((await self.db.execute(query.order_by(distance).limit(limit))).scalars())
+
+    async def compared(self, ids: Collection[UUID], vector: Any, model: str) -> Sequence[Row[Any]]:
+        """Place, length and cosine of these passages."""
+        near = (1 - Chunk.vector.cosine_distance(vector)).cast(Float).label("cosine")
+        query = self._visible(
+            Chunk.id, Chunk.document_id, Chunk.version, Chunk.position, Chunk.start, Chunk.end, Chunk.words, near
+        )
+        return (await self.db.execute(query.where(Chunk.id.in_(ids), Chunk.model == model))).all()
+
+    async def term_counts(self, ids: Collection[UUID], terms: Collection[str]) -> dict[UUID, dict[str, int]]:
+        """How often each term is in each of these passages."""
+        counts = func.unnest(Chunk.search).table_valued("lexeme", "positions", "weights").render_derived()
+        often = func.cardinality(counts.c.positions).cast(Integer)
+        query = (
+            self._visible(Chunk.id, counts.c.lexeme, often)
+            .join(counts, literal(True))
+            .where(Chunk.id.in_(ids), counts.c.lexeme == func.any(cast(list(terms), ARRAY(Text))))
+        )
+        found: dict[UUID, dict[str, int]] = {}
+        for chunk_id, lexeme, number in await self.db.execute(query):
+            found.setdefault(chunk_id, {})[lexeme] = number or 1
+        return found
+
+    async def quoted(self, document_id: UUID, version: int, start: int, end: int) -> Row[Any]:
+        """Title, address and the text between two characters; access to the passages is checked before."""
+        query = select(
+            DocumentVersion.title,
+            DocumentVersion.uri,
+            func.substr(DocumentVersion.text, start + 1, end - start).label("text"),
+        ).where(DocumentVersion.document_id == document_id, DocumentVersion.version == version)
+        return (await self.db.execute(query)).one()
+
+    def _visible(self, *columns: Any) -> Select[*tuple[Any, ...]]:
+        return select(*columns).where(Chunk.search.is_not(None), readable(self.who, Chunk.readers))
+
+
+def _lexeme(term: Any) -> Any:
+    # Quoted, so that no character of it is taken for an operator.
+    escaped = func.replace(func.replace(term, "\\", "\\\\"), "'", "''")
+    return cast(func.concat("'", escaped, "'"), TSQUERY)
+
+
+def _quoted(term: str) -> str:
+    escaped = term.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"

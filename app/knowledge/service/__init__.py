@@ -1,0 +1,34 @@
+"""What the desk knows: documents and resolved cases, and how to find in them."""
+
+from app.knowledge.service.cases import TEXT_CHARS, resolved_cases
+from app.knowledge.service.documents import (
+    JOB_KIND,
+    chunk,
+    create,
+    delete,
+    get,
+    list_documents,
+    replace,
+    version,
+)
+from app.knowledge.service.indexing import give_up, index, subject_of
+from app.knowledge.service.searching import Found, rank, search
+
+__all__ = [
+    "JOB_KIND",
+    "TEXT_CHARS",
+    "Found",
+    "chunk",
+    "create",
+    "delete",
+    "get",
+    "give_up",
+    "index",
+    "list_documents",
+    "rank",
+    "replace",
+    "resolved_cases",
+    "search",
+    "subject_of",
+    "version",
+]

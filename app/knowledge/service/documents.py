@@ -1,0 +1,135 @@
+"""Documents in their versions: written, replaced, read, deleted. Each change of the text is a job for a worker."""
+
+import hashlib
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.auth import Principal
+from app.core.clock import now
+from app.core.pagination import Page
+from app.jobs import service as jobs
+from app.knowledge.events import DocumentChanged, DocumentDeleted
+from app.knowledge.language import language_of
+from app.knowledge.repository import DocumentRepository
+from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut
+from app.models.base import uuid7
+from app.models.knowledge import Chunk, Document, DocumentStatus, DocumentVersion
+from app.outbox import writer as outbox
+
+JOB_KIND = "knowledge.index"
+
+
+async def create(db: AsyncSession, who: Principal, *, document: DocumentIn, start: bool = True) -> DocumentOut:
+    """Version 1, to be indexed by a worker; with `start=False` by the caller, who calls `index`."""
+    language = document.language or language_of(document.text)
+    row = Document(
+        id=uuid7(),
+        title=document.title,
+        uri=document.uri,
+        language=language,
+        readers=document.acl.readers(),
+        status=DocumentStatus.PENDING,
+        version=1,
+        digest=_digest(document, language),
+        created_by=who.user_id or None,
+    )
+    db.add(row)
+    await db.flush()
+    await _add_version(db, row, document.text, start=start)
+    await db.refresh(row)
+    return shown(row)
+
+
+async def replace(db: AsyncSession, who: Principal, document_id: UUID, *, document: DocumentIn) -> DocumentOut:
+    """A new version, unless title, address, language and text are what they were: that costs nothing.
+
+    Who may read it is changed at once, in the index too.
+    """
+    row = await DocumentRepository(db, who).get(document_id, lock=True)
+    language = document.language or language_of(document.text)
+    digest, readers = _digest(document, language), document.acl.readers()
+    same_text, same_readers = row.digest == digest, sorted(row.readers) == readers
+    if same_text and same_readers:
+        return shown(row)
+    if not same_readers:
+        row.readers = readers
+        await db.execute(update(Chunk).where(Chunk.document_id == row.id).values(readers=readers))
+    if not same_text:
+        row.title, row.uri, row.language, row.digest = document.title, document.uri, language, digest
+        row.version += 1
+        row.status, row.error = DocumentStatus.PENDING, None
+        await db.flush()
+        await _add_version(db, row, document.text, start=True)
+    row.updated_at = now()
+    outbox.add(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
+    await db.flush()
+    return shown(row)
+
+
+async def delete(db: AsyncSession, who: Principal, document_id: UUID) -> None:
+    """With every version, passage and vector of it; a worker that is at it finds nothing to keep its work in."""
+    row = await DocumentRepository(db, who).get(document_id, lock=True)
+    outbox.add(db, DocumentDeleted(document_id=row.id, version=row.version, timestamp=now()))
+    await db.delete(row)
+    await db.flush()
+
+
+async def get(db: AsyncSession, who: Principal, document_id: UUID) -> DocumentOut:
+    return shown(await DocumentRepository(db, who).get(document_id))
+
+
+async def list_documents(
+    db: AsyncSession, who: Principal, *, uri: str | None, cursor: str | None, limit: int
+) -> Page[DocumentOut]:
+    """Newest first."""
+    documents = DocumentRepository(db, who)
+    query = documents.visible()
+    if uri is not None:
+        query = query.where(Document.uri == uri)
+    page = await documents.page(query, sort=Document.created_at, cursor=cursor, limit=limit)
+    return Page([shown(row) for row in page.rows], page.next_cursor)
+
+
+async def version(db: AsyncSession, who: Principal, document_id: UUID, number: int) -> DocumentVersionOut:
+    """What the document said then."""
+    row = await DocumentRepository(db, who).version(document_id, number)
+    return DocumentVersionOut(doc_id=document_id, version=number, **row)
+
+
+async def chunk(db: AsyncSession, who: Principal, document_id: UUID, chunk_id: UUID) -> ChunkOut:
+    """The passage that a citation points to, though its version may have been replaced."""
+    row = await DocumentRepository(db, who).passage(document_id, chunk_id)
+    return ChunkOut(doc_id=document_id, chunk_id=chunk_id, **row)
+
+
+async def _add_version(db: AsyncSession, row: Document, text: str, *, start: bool) -> None:
+    db.add(
+        DocumentVersion(
+            document_id=row.id, version=row.version, title=row.title, uri=row.uri, language=row.language, text=text
+        )
+    )
+    if start:
+        jobs.create(db, kind=JOB_KIND, subject=f"{row.id}:{row.version}")
+    await db.flush()
+
+
+def shown(row: Document) -> DocumentOut:
+    return DocumentOut(
+        doc_id=row.id,
+        version=row.version,
+        status=DocumentStatus(row.status),
+        title=row.title,
+        uri=row.uri,
+        language=row.language,
+        readers=row.readers,
+        error=row.error,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _digest(document: DocumentIn, language: str) -> str:
+    parts = "\x00".join((document.title, document.uri or "", language, document.text))
+    return hashlib.sha256(parts.encode()).hexdigest()
