@@ -20,14 +20,22 @@ from tests.factories.tickets import ticket
 DOCUMENT = create_app(Settings(_env_file=None)).openapi()
 IDS: dict[str, Any] = {
     "agent_type": "customer_support",
+    "batch_id": "01890000-0000-7000-8000-000000000000",
+    "chunk_id": "01890000-0000-7000-8000-000000000000",
+    "decision_id": 1,
+    "doc_id": "01890000-0000-7000-8000-000000000000",
+    "draft_id": 1,
     "event_id": 1,
     "file_id": "01890000-0000-7000-8000-000000000000",
     "key_id": 1,
+    "name": "local",
+    "resolution_id": "01890000-0000-7000-8000-000000000000",
     "run_id": "01890000-0000-7000-8000-000000000000",
     "ticket_id": 1,
     "user_id": 1,
+    "version": 1,
 }
-ADMINS_OWN = {"event_id", "user_id"}
+STAFFS_OWN = {"event_id", "resolution_id", "user_id"}
 HUGE = 10**30
 TEXTS = {"body", "description", "email", "input", "name", "title", "user_input", "username"}
 Operation = tuple[str, str, dict[str, Any]]
@@ -60,7 +68,7 @@ def takes_json(operation: dict[str, Any]) -> bool:
 SECURED = [one for one in operations() if {"bearer": []} in one[2]["security"] and {} not in one[2]["security"]]
 JSON = [one for one in operations() if takes_json(one[2])]
 BY_ID = [one for one in operations() if "_id}" in one[1]]
-OF_OTHERS = [one for one in BY_ID if not ADMINS_OWN & {*re.findall(r"{(\w+)}", one[1])}]
+OF_OTHERS = [one for one in BY_ID if not STAFFS_OWN & {*re.findall(r"{(\w+)}", one[1])}]
 
 
 @pytest.fixture
