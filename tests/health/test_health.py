@@ -60,7 +60,7 @@ async def test_readiness_tells_each_dependency_and_does_not_wait_for_the_tools(s
     assert answer.status_code == 200
     dependencies = answer.json()["dependencies"]
     assert dependencies.pop("mcp").startswith("unreachable")
-    assert dependencies == {"database": "ok", "schema": "ok", "redis": "ok", "storage": "ok"}
+    assert dependencies == {"database": "ok", "schema": "ok", "redis": "ok", "storage": "ok", "scanner": "ok"}
 
 
 async def test_redis_away_is_not_ready(settings: Settings) -> None:
@@ -74,12 +74,13 @@ async def test_redis_away_is_not_ready(settings: Settings) -> None:
 
 async def test_an_old_schema_is_not_ready(resources: Resources, api: httpx2.AsyncClient) -> None:
     async with resources.db.unit_of_work() as db:
+        newest = (await db.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
         await db.execute(text("UPDATE alembic_version SET version_num = '0003'"))
     try:
         answer = await api.get("/ready")
     finally:
         async with resources.db.unit_of_work() as db:
-            await db.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+            await db.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
     assert answer.status_code == 503
     assert "0003" in answer.json()["dependencies"]["schema"]
 
