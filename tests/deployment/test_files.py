@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.applications import Starlette
 
+from app.ai_config.catalogue import AgentType
 from app.cli import cli
 from app.commands.env_example import render
 from app.core.resources import Resources
@@ -190,4 +191,4 @@ async def test_after_the_first_start_the_administrator_can_log_in(
     assert login.status_code == 200
     headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
     configured = await api.get("/api/v1/ai-config", headers=headers)
-    assert {config["agent_type"] for config in configured.json()} == {"customer_support", "categorization"}
+    assert {config["agent_type"] for config in configured.json()} == {*AgentType}

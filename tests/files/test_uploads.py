@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.core.resources import Resources
 from app.core.storage import LocalStorage, StorageError
-from app.models.file import File
+from app.models.file import File, ScanStatus
 from app.models.job import Job
 from app.models.outbox import OutboxRow
 from tests.factories import tickets
@@ -305,6 +305,8 @@ async def test_a_store_that_is_away_is_503(
 ) -> None:
     file_id = (await upload(b"words\n")).json()["id"]
     resources: Resources = app.state.resources
+    async with resources.db.unit_of_work() as db:
+        await db.execute(update(File).values(scan_status=ScanStatus.CLEAN))
     fields = {name: getattr(resources, name) for name in Resources.__slots__}
     app.state.resources = Resources(**{**fields, "storage": FailingStorage(Path("nowhere"))})
     for answer in (
