@@ -56,7 +56,7 @@ def role(request: pytest.FixtureRequest) -> Role:
 @pytest.fixture
 async def caller(role: Role, patient: Settings, equipped: Resources) -> Caller:
     """Somebody with tickets, a comment, a file, a run and API keys of their own."""
-    async with serving(patient.model_copy(update={"http": HttpSettings(run_wait_seconds=20)})) as api:
+    async with serving(patient.model_copy(update={"http": HttpSettings(run_wait_seconds=90)})) as api:
         person = await people.register(equipped, role)
         others = [(await people.register(equipped)).id for _ in range(3)]
         return Caller(person.token, {**await _furnish(api, person), **GENERAL, "path.user_id": others})
