@@ -48,7 +48,6 @@ NOT_FOUND = [
     "2026-11-24 10:00:00",
     "version 10.4.2 at 192.168.1.10",
     "4111 1111 1111 1112",
-    "GB82 WEST 1234 5698 7654 33",
     "ERR_PAYMENT_504",
     "ticket 12345678",
     "000-12-3456",
@@ -133,3 +132,7 @@ def test_an_answers_arguments_have_the_values_again_and_stay_json() -> None:
     (part,) = names.restore(answer).parts
     assert isinstance(part, ToolCallPart)
     assert part.args_as_dict() == {"text": f"key {secret}"}
+
+
+def test_an_account_number_with_a_wrong_checksum_is_none() -> None:
+    assert "iban" not in {one.kind for one in findings("Our account is GB82 WEST 1234 5698 7654 33", regions=REGIONS)}
