@@ -1,7 +1,7 @@
 """Bases of what comes in, what goes out, and what is told to others."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -57,6 +57,9 @@ def _in_utc(moment: datetime) -> datetime:
     except OverflowError:
         raise ValueError("must lie between the years 1 and 9999 in UTC") from None
 
+
+Day = Annotated[date, BeforeValidator(_refuse_number)]
+"""A day, such as 2026-01-31."""
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_refuse_number), AfterValidator(_in_utc)]
 """A point in time, given with its offset."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.core.schemas import In, Line, Out, Slug, Text
 from app.models.directory import ServiceState
@@ -12,7 +12,7 @@ Alias = Annotated[Text, Field(min_length=2, max_length=50)]
 
 
 class ProfileIn(In, json_schema_extra={"examples": [{"vip": True, "tier": "gold", "organisation": "Example Ltd"}]}):
-    vip: bool = False
+    vip: StrictBool = False
     tier: Slug | None = None
     organisation: Line | None = None
 

@@ -19,6 +19,7 @@ _PROBABILITY = 0.7
 
 BEYOND_SCHEMAS = {
     "assignee_invalid": "only staff are assigned to",
+    "batch_operation_refused": "a batch changes nothing",
     "bad_request": "an address is UTF-8 text without NUL",
     "config_invalid": "known models and tools, and what each agent needs",
     "cursor_invalid": "a cursor is one that came in a Link header",
@@ -27,6 +28,7 @@ BEYOND_SCHEMAS = {
     "file_type_not_allowed": "no executables",
     "idempotency_conflict": "the key came before with something else",
     "multipart_malformed": "a form has boundaries",
+    "platform_invalid": "known providers, and sections of their own forms",
     "precondition_failed": "the version is the present one",
     "range_not_satisfiable": "the part lies within the file",
     "tool_unknown": "known tools",
