@@ -6,14 +6,22 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select, update
 
 from app.ai_config.catalogue import AgentType
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.settings import HttpSettings, RateLimitSettings, Settings
+from app.knowledge import service as knowledge
+from app.knowledge.schemas import DocumentIn
+from app.knowledge.tasks import index_document
 from app.main import create_app
+from app.models.file import File, ScanStatus
+from app.models.job import Job
+from app.models.knowledge import Chunk
 from tests.factories import people
 from tests.factories.people import Person
+from tests.factories.resolutions import awaiting_review
 from tests.factories.runs import tool_server, working
 from tests.factories.serving import serving
 from tests.openapi.fuzzing import Caller
@@ -59,7 +67,8 @@ async def caller(role: Role, patient: Settings, equipped: Resources) -> Caller:
     async with serving(patient.model_copy(update={"http": HttpSettings(run_wait_seconds=90)})) as api:
         person = await people.register(equipped, role)
         others = [(await people.register(equipped)).id for _ in range(3)]
-        return Caller(person.token, {**await _furnish(api, person), **GENERAL, "path.user_id": others})
+        known = await _furnish(api, equipped, person)
+        return Caller(person.token, {**known, **GENERAL, "path.user_id": others})
 
 
 @pytest.fixture
@@ -72,25 +81,53 @@ async def leaver(role: Role, caller: Caller, equipped: Resources) -> Caller:
 GENERAL: dict[str, list[int | str]] = {
     "path.agent_type": [*map(str, AgentType)],
     "path.event_id": [1],
+    "path.name": ["local"],
+    "path.version": [1],
     "header.If-Match": ["*"],
     "body.model": ["local"],
 }
 
 
-async def _furnish(api: httpx2.AsyncClient, person: Person) -> dict[str, list[int | str]]:
-    async def post(path: str, **content: Any) -> Any:
+async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person) -> dict[str, list[int | str]]:
+    async def post(path: str, *, status: int = 201, **content: Any) -> Any:
         response = await api.post(f"/api/v1{path}", headers=person.headers, **content)
-        assert response.status_code == 201, response.text
+        assert response.status_code == status, response.text
         return response.json()
 
     tickets = [await post("/tickets", json={"title": "VPN", "description": f"Down: {n}."}) for n in range(4)]
     await post(f"/tickets/{tickets[0]['id']}/comments", json={"body": "Since nine."})
     file = await post("/files/upload", files={"file": ("log.txt", b"ERROR E-4012 at vpn01", "text/plain")})
     ran = await post("/agent/create-ticket", json={"user_input": "The printer on floor 3 says E-77."})
+    batch = await post("/agent/batch", status=202, json={"operation": "categorize", "tickets": [tickets[0]["id"]]})
+    reviews = [await awaiting_review(resources, person.who, ticket["id"]) for ticket in tickets for _ in range(4)]
+    documents = [await _document(resources) for _ in range(3)]
+    async with resources.db.unit_of_work() as db:
+        await db.execute(update(File).values(scan_status=ScanStatus.CLEAN))
     keys = [await post("/users/me/api-keys", json={"name": "x", "scopes": ["tickets:read"]}) for _ in range(2)]
     return {
         "path.ticket_id": [*(ticket["id"] for ticket in tickets), ran["ticket_id"]],
         "path.file_id": [file["id"]],
         "path.run_id": [ran["run_id"]],
         "path.key_id": [key["id"] for key in keys],
+        "path.batch_id": [batch["batch_id"]],
+        "path.resolution_id": [str(review.resolution_id) for review in reviews],
+        "path.decision_id": [review.decision_id for review in reviews],
+        "path.draft_id": [review.draft_id for review in reviews],
+        "path.doc_id": [document for document, _ in documents],
+        "path.chunk_id": [chunk for _, chunk in documents],
     }
+
+
+async def _document(resources: Resources) -> tuple[str, str]:
+    """One that is indexed, and a passage of it."""
+    agent = await people.register(resources, Role.AGENT)
+    async with resources.db.unit_of_work() as db:
+        made = await knowledge.create(db, agent.who, document=DocumentIn(title="Manual", text="Hold the red button."))
+    async with resources.db.session() as db:
+        job_id = (
+            (await db.execute(select(Job.id).where(Job.subject == f"{made.doc_id}:{made.version}"))).scalars().one()
+        )
+    await index_document.handler(resources, job_id)
+    async with resources.db.session() as db:
+        chunk = (await db.execute(select(Chunk.id).where(Chunk.document_id == made.doc_id))).scalars().first()
+    return str(made.doc_id), str(chunk)
