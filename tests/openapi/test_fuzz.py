@@ -24,7 +24,7 @@ UNREACHED = {
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 
 pytestmark = [
-    pytest.mark.timeout(60 + 60 * max(1, EXAMPLES)),
+    pytest.mark.timeout(300 + 60 * EXAMPLES),
     # Agents at work on the other thread draw random numbers while a strategy is drawn from.
     pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies"),
 ]
