@@ -10,6 +10,7 @@ from app.ai_config import routes as ai_config
 from app.analytics import routes as analytics
 from app.core.http import API_PREFIX
 from app.directory import routes as directory
+from app.files import resumable_routes
 from app.files import routes as files
 from app.health import routes as health
 from app.knowledge import routes as knowledge
@@ -22,6 +23,8 @@ from app.websocket import routes as websocket
 # The busiest first: a request is matched against one after the other.
 ROOMS = (
     tickets.router,
+    # Before the files, one of which `resumable` would be taken for.
+    resumable_routes.router,
     files.router,
     agents.router,
     resolutions.router,

@@ -32,6 +32,16 @@ EXPOSED_HEADERS = (
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
+    "Tus-Checksum-Algorithm",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Tus-Resumable",
+    "Tus-Version",
+    "Upload-Expires",
+    "Upload-Length",
+    "Upload-Metadata",
+    "Upload-Offset",
+    "X-File-Id",
     "X-Request-ID",
 )
 """What a page of an allowed origin may read of an answer, beyond the body."""
@@ -73,7 +83,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     include_api(app)
     app.add_middleware(
-        BodyLimitMiddleware, max_bytes=settings.http.max_body_bytes, exempt=[f"{API_PREFIX}/files/upload"]
+        BodyLimitMiddleware,
+        max_bytes=settings.http.max_body_bytes,
+        exempt=[f"{API_PREFIX}/files/upload", f"{API_PREFIX}/files/resumable"],
     )
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RateLimitMiddleware, prefix=API_PREFIX, settings=settings.rate_limit)

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.clock import now
-from bench import agents, machine, recognition, road, tickets, upload
+from bench import agents, machine, recognition, road, tickets, tus, upload
 from bench.report import Figures
 
 ALL: dict[str, Callable[[], Figures]] = {
     "tickets": tickets.run,
     "upload": upload.run,
+    "tus": tus.run,
     "recognition": recognition.run,
     "road": road.run,
     "agents": agents.run,

@@ -27,7 +27,7 @@ def _chunks(file: IO[bytes], before: bytes, after: bytes) -> Iterator[bytes]:
     yield after
 
 
-def _send(port: int, path: str, file: IO[bytes], before: bytes, after: bytes, headers: dict[str, str]) -> float:
+def send(port: int, path: str, file: IO[bytes], before: bytes, after: bytes, headers: dict[str, str]) -> float:
     """Seconds until the answer; raises when it is not 201."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     headers = {**headers, "Content-Length": str(SIZE + len(before) + len(after))}
@@ -50,13 +50,13 @@ def _memory(pid: int, field: str) -> float:
     return int(found.group(1)) / 1024
 
 
-def _upload(stack: Stack, file: IO[bytes], token: str) -> float:
+def upload(stack: Stack, file: IO[bytes], token: str) -> float:
     before = b"--%s\r\nContent-Disposition: form-data; name=file; filename=server.log\r\n\r\n" % BOUNDARY
     headers = {
         "Authorization": f"Bearer {token}",
         "Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}",
     }
-    return _send(stack.port, "/api/v1/files/upload", file, before, b"\r\n--%s--\r\n" % BOUNDARY, headers)
+    return send(stack.port, "/api/v1/files/upload", file, before, b"\r\n--%s--\r\n" % BOUNDARY, headers)
 
 
 def run() -> Figures:
@@ -71,12 +71,12 @@ def run() -> Figures:
         file.write(LINE[: SIZE % len(LINE)])
         token = stack.token()
         # The first one loads the type detector, which stays.
-        _upload(stack, file, token)
+        upload(stack, file, token)
         pid = stack.pid("api")
         resting = _memory(pid, "VmRSS")
         # "5" resets the peak (proc_pid_clear_refs(5)).
         Path(f"/proc/{pid}/clear_refs").write_text("5")
-        pairs = [(_send(port, "/upload", file, b"", b"", {}), _upload(stack, file, token)) for _ in range(ROUNDS)]
+        pairs = [(send(port, "/upload", file, b"", b"", {}), upload(stack, file, token)) for _ in range(ROUNDS)]
         peak = _memory(pid, "VmHWM")
     bare, ours = (median(pair[side] for pair in pairs) for side in (0, 1))
     ratios = sorted(pair[0] / pair[1] for pair in pairs)

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
@@ -58,6 +59,10 @@ class Storage(Protocol):
 
     async def delete(self, key: str) -> None:
         """Nothing happens if there is no such object."""
+        ...
+
+    def listed(self, *, before: datetime) -> AsyncIterator[str]:
+        """The keys of what was written before that time, also of what a crash left half-written, in no order."""
         ...
 
     async def ping(self) -> None:
@@ -126,6 +131,25 @@ class LocalStorage:
 
     async def delete(self, key: str) -> None:
         await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+
+    async def listed(self, *, before: datetime) -> AsyncIterator[str]:
+        folders = [self.root]
+        while folders:
+            inner, keys = await asyncio.to_thread(self._look, folders.pop(), before.timestamp())
+            folders += inner
+            for key in keys:
+                yield key
+
+    def _look(self, folder: Path, before: float) -> tuple[list[Path], list[str]]:
+        """The folders in a folder, and the keys of its older files. What vanishes meanwhile is left out."""
+        inner, keys = [], []
+        with contextlib.suppress(FileNotFoundError):
+            for path in folder.iterdir():
+                if path.is_dir():
+                    inner.append(path)
+                elif path.stat().st_mtime < before:
+                    keys.append(path.relative_to(self.root).as_posix())
+        return inner, keys
 
     async def ping(self) -> None:
         try:
@@ -201,6 +225,13 @@ class S3Storage:
 
     async def delete(self, key: str) -> None:
         await _in_thread(lambda: self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key))
+
+    async def listed(self, *, before: datetime) -> AsyncIterator[str]:
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix))
+        while (page := await _in_thread(lambda: next(pages, None))) is not None:
+            for item in page.get("Contents", ()):
+                if item["LastModified"] < before:
+                    yield item["Key"].removeprefix(self.prefix)
 
     async def ping(self) -> None:
         await _in_thread(lambda: self._client.head_bucket(Bucket=self.bucket))

@@ -78,3 +78,48 @@ class StoreUnavailable(Unavailable):
 class RangeNotSatisfiable(Problem):
     code, status, title = "range_not_satisfiable", 416, "The range is outside the file"
     detail = "The Range header asks for bytes that the file does not have."
+
+
+class QuotaExceeded(TooLarge):
+    code = "storage_quota_exceeded"
+    title = "There is no room left for this file"
+    detail = "With this file more would be stored than is allowed."
+
+
+class UploadMissing(NotFound):
+    code = "upload_not_found"
+    title = "No such upload"
+    detail = "There is no resumable upload of this id of yours; it may have expired. Begin a new one."
+
+
+class UploadOffsetWrong(Conflict):
+    code = "upload_offset_wrong"
+    title = "The upload is at another offset"
+    detail = "Upload-Offset is not where the upload stands; HEAD tells where to go on."
+
+
+class UploadHeaderInvalid(BadRequest):
+    code = "upload_header_invalid"
+    title = "A header of the tus protocol is missing or malformed"
+    detail = "A header of the tus protocol is missing or malformed."
+
+
+class UploadTooFragmented(BadRequest):
+    code = "upload_too_fragmented"
+    title = "The upload came in too many pieces"
+    detail = "Begin again, and send larger pieces."
+
+
+class UploadBodyTypeWrong(Problem):
+    code, status, title = "upload_body_type_wrong", 415, "The body has the wrong type"
+    detail = "Bytes of an upload are sent as application/offset+octet-stream."
+
+
+class TusVersionUnsupported(Problem):
+    code, status, title = "tus_version_unsupported", 412, "That version of tus is not spoken here"
+    detail = "Send 'Tus-Resumable: 1.0.0'."
+
+
+class ChecksumMismatch(Problem):
+    code, status, title = "upload_checksum_mismatch", 460, "The checksum does not fit"
+    detail = "The bytes are not those of which Upload-Checksum was made; none of them was kept. Send them again."

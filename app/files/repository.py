@@ -1,19 +1,20 @@
 """Files as their viewer may see them: staff all, others what they sent and what hangs on their tickets."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NewType
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.pagination import Page
 from app.core.repository import Repository
-from app.files.errors import FileMissing, FileNotScanned, FileQuarantined
+from app.files.errors import FileMissing, FileNotScanned, FileQuarantined, UploadMissing
 from app.files.schemas import FileQuery
 from app.models.file import File, FileSegment, ScanStatus
 from app.models.job import Job
 from app.models.ticket import Ticket
+from app.models.upload import ResumableUpload, UploadPiece
 
 CleanFile = NewType("CleanFile", File)
 """A file whose content may be shown; `FileRepository.clean` alone makes one."""
@@ -80,3 +81,42 @@ class ProcessedFiles:
         """Locked until the unit of work ends."""
         query = select(File).where(File.job_id == job_id).with_for_update()
         return (await self.db.execute(query)).scalar_one_or_none()
+
+
+class UploadRepository(Repository[ResumableUpload]):
+    """Uploads in progress, and those that have just become files: their sender's alone."""
+
+    model = ResumableUpload
+    missing = UploadMissing
+
+    def visible(self) -> Select[ResumableUpload]:
+        return select(ResumableUpload).where(
+            ResumableUpload.owner_id == self.who.user_id, ResumableUpload.expires_at > func.now()
+        )
+
+
+async def pieces_of(db: AsyncSession, upload_ids: Collection[UUID]) -> Sequence[UploadPiece]:
+    """In the order of their bytes."""
+    query = select(UploadPiece).where(UploadPiece.upload_id.in_(upload_ids))
+    return (await db.execute(query.order_by(UploadPiece.upload_id, UploadPiece.start))).scalars().all()
+
+
+async def stored_bytes(db: AsyncSession, user_id: int | None) -> int:
+    """What the files take, and what unfinished uploads will: of one person, or of all."""
+    files = select(func.coalesce(func.sum(File.file_size), 0))
+    uploads = select(func.coalesce(func.sum(ResumableUpload.length), 0)).where(
+        ResumableUpload.file_id.is_(None), ResumableUpload.expires_at > func.now()
+    )
+    if user_id is not None:
+        files = files.where(File.uploader_id == user_id)
+        uploads = uploads.where(ResumableUpload.owner_id == user_id)
+    row = (await db.execute(select(files.scalar_subquery(), uploads.scalar_subquery()))).one()
+    return int(row[0]) + int(row[1])
+
+
+async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
+    """Those that no file and no upload has."""
+    known: set[str] = set()
+    for column in (File.storage_key, UploadPiece.storage_key):
+        known |= set((await db.execute(select(column).where(column.in_(keys)))).scalars())
+    return set(keys) - known

@@ -31,6 +31,7 @@ from app.files.errors import (
     FileTooLarge,
     FileTypeNotAllowed,
     MultipartMalformed,
+    QuotaExceeded,
     RangeNotSatisfiable,
     StoreUnavailable,
 )
@@ -108,6 +109,7 @@ UploadSlot = Annotated[Slot, Depends(_slot, scope="function")]
         IdempotencyKeyInvalid,
         TicketMissing,
         FileTooLarge,
+        QuotaExceeded,
         Invalid,
         IdempotencyConflict,
         StoreUnavailable,
@@ -125,7 +127,7 @@ async def upload_file(
     reader = MultipartReader(request.headers.get("content-type"), _body(request))
     received = await files.receive(resources.storage, settings, reader, slot)
     request.state.content_digest = received.digest()
-    file = UploadOut.model_validate(await files.add(db, who, received))
+    file = UploadOut.model_validate(await files.add(db, who, received, settings))
     _keep_on_commit(db, slot)
     response.headers["Location"] = f"{request.url.path.removesuffix('/upload')}/{file.id}"
     return file

@@ -12,6 +12,7 @@ from app.models import (
     resolution,
     spending,
     ticket,
+    upload,
     user,
 )
 from app.models.base import Base
@@ -29,5 +30,6 @@ __all__ = [
     "resolution",
     "spending",
     "ticket",
+    "upload",
     "user",
 ]

@@ -11,6 +11,7 @@ from app.core.db import DATABASE_AWAY
 from app.core.idempotency import forget_old_answers
 from app.core.resources import Resources
 from app.core.telemetry import get_logger
+from app.files.service import keeping
 from app.jobs import reaper
 from app.tickets.service import Rounds
 
@@ -18,6 +19,8 @@ log = get_logger(__name__)
 
 PRUNE_SECONDS = 300.0
 PRUNE_ROWS = 5000
+ORPHAN_SECONDS = 6 * 3600.0
+"""Listing a whole store is slow, and nobody misses what it finds."""
 
 _PRUNER_LOCK = text("SELECT pg_try_advisory_xact_lock(1702257001, 1)")
 
@@ -55,6 +58,7 @@ async def keep_house(resources: Resources) -> None:
     """Until cancelled. The database may be away: then it is tried again at the next turn."""
     settings = resources.settings
     turns = max(1, round(PRUNE_SECONDS / settings.jobs.reap_seconds))
+    round_of_orphans = max(1, round(ORPHAN_SECONDS / settings.jobs.reap_seconds))
     tickets = Rounds()
     turn = 0
     while True:
@@ -64,6 +68,9 @@ async def keep_house(resources: Resources) -> None:
                 await tickets.look(db, seconds=settings.jobs.claim_seconds)
             if turn % turns == 0:
                 await prune(resources)
+                await keeping.end_expired_uploads(resources.db, resources.storage)
+            if turn % round_of_orphans == 0:
+                await keeping.collect_orphans(resources.db, resources.storage, settings.files)
             turn += 1
         except DATABASE_AWAY as error:
             log.warning("housekeeping_failed", error=type(error).__name__)

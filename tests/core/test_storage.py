@@ -2,12 +2,14 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from app.core.clock import now
 from app.core.settings import Settings, StorageSettings
 from app.core.storage import (
     PART,
@@ -209,3 +211,15 @@ def test_the_settings_name_the_store(s3: S3Storage, tmp_path: Path) -> None:
     assert (remote.bucket, remote.prefix) == (BUCKET, "p/")
     with pytest.raises(StorageError, match="S3_BUCKET"):
         open_storage(Settings(_env_file=None, storage=StorageSettings(backend="s3")))
+
+
+async def test_what_was_written_before_a_time_is_listed(store: Storage) -> None:
+    assert [key async for key in store.listed(before=now() + timedelta(hours=1))] == []
+    for key in ("2026/11/a", "2026/11/b", "uploads/c"):
+        await store.put(key, pieces(b"x"))
+    assert sorted([key async for key in store.listed(before=now() + timedelta(hours=1))]) == [
+        "2026/11/a",
+        "2026/11/b",
+        "uploads/c",
+    ]
+    assert [key async for key in store.listed(before=now() - timedelta(hours=1))] == []

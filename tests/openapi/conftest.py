@@ -84,6 +84,10 @@ GENERAL: dict[str, list[int | str]] = {
     "path.name": ["local"],
     "path.version": [1],
     "header.If-Match": ["*"],
+    "header.Upload-Offset": ["0"],
+    "header.Upload-Length": ["1000"],
+    "header.Upload-Metadata": ["filename YXBwLmxvZw=="],
+    "header.Upload-Checksum": ["sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk="],
     "body.model": ["local"],
 }
 
@@ -103,10 +107,12 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
     documents = [await _document(resources) for _ in range(3)]
     async with resources.db.unit_of_work() as db:
         await db.execute(update(File).values(scan_status=ScanStatus.CLEAN))
+    uploads = [await _announced(api, person) for _ in range(6)]
     keys = [await post("/users/me/api-keys", json={"name": "x", "scopes": ["tickets:read"]}) for _ in range(2)]
     return {
         "path.ticket_id": [*(ticket["id"] for ticket in tickets), ran["ticket_id"]],
         "path.file_id": [file["id"]],
+        "path.upload_id": uploads,
         "path.run_id": [ran["run_id"]],
         "path.key_id": [key["id"] for key in keys],
         "path.batch_id": [batch["batch_id"]],
@@ -131,3 +137,10 @@ async def _document(resources: Resources) -> tuple[str, str]:
     async with resources.db.session() as db:
         chunk = (await db.execute(select(Chunk.id).where(Chunk.document_id == made.doc_id))).scalars().first()
     return str(made.doc_id), str(chunk)
+
+
+async def _announced(api: httpx2.AsyncClient, person: Person) -> str:
+    headers = {**person.headers, "Tus-Resumable": "1.0.0", "Upload-Length": "90000000"}
+    answer = await api.post("/api/v1/files/resumable", headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.headers["Location"].rpartition("/")[2]

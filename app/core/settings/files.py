@@ -8,6 +8,17 @@ MEBIBYTE = 1024 * 1024
 class FileSettings(BaseModel):
     max_bytes: int = Field(default=100 * MEBIBYTE, ge=1)
     chunk_bytes: int = Field(default=MEBIBYTE, ge=4096)
+    piece_bytes: int = Field(
+        default=8 * MEBIBYTE, ge=1024, description="A resumable upload is made durable in pieces of so much."
+    )
+    upload_hours: int = Field(default=24, ge=1, description="A resumable upload that has not grown for so long ends.")
+    user_quota_bytes: int = Field(
+        default=10 * 1024 * MEBIBYTE, ge=0, description="What one person's files may take in all; 0: no limit."
+    )
+    total_quota_bytes: int = Field(default=0, ge=0, description="What all files may take; 0: no limit.")
+    orphan_hours: int = Field(
+        default=24, ge=1, description="Stored bytes that belong to no file are removed after so long."
+    )
     max_pixels: int = Field(default=100_000_000, ge=1, description="A picture with more is refused from its header.")
     max_media_seconds: int = Field(default=4 * 3600, ge=1)
     max_text_chars: int = Field(default=2_000_000, ge=1000)

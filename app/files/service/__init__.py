@@ -1,6 +1,6 @@
 """What can be done with files. Session and principal first, the rest by name; the caller's unit of work commits."""
 
-from app.files.service.intake import Received, Slot, receive
+from app.files.service.intake import Received, Slot, receive, receive_bytes
 from app.files.service.processing import Work, begin, complete, fail, give_up, report_progress
 from app.files.service.reading import Content, content, get, list_files, open_content, read_text, status, status_of_job
 from app.files.service.scanning import check_scanner, pass_scan, quarantine, wait_for_scanner
@@ -27,6 +27,7 @@ __all__ = [
     "quarantine",
     "read_text",
     "receive",
+    "receive_bytes",
     "report_progress",
     "status",
     "status_of_job",

@@ -23,7 +23,7 @@ from app.files.errors import (
 )
 from app.files.executables import executable_content, executable_name, executable_type
 from app.files.filename import safe_filename
-from app.files.multipart import MultipartReader, Part
+from app.files.multipart import MultipartReader
 from app.files.sample import HEAD_BYTES, Sample, Sampler
 from app.models.base import uuid7
 
@@ -88,11 +88,47 @@ async def receive(storage: Storage, settings: FileSettings, reader: MultipartRea
             raise _refused(part.name, "repeated", "The field may be given once")
         seen.add(part.name)
         if part.name == "file":
-            stored = await _store(storage, settings, reader, part, slot)
+            stored = await _store(
+                storage, settings, reader.data(), slot, sent_name=part.filename, declared=part.content_type
+            )
         else:
             ticket_id = await _ticket_id(reader)
     if stored is None:
         raise FileFieldMissing
+    return await _received(stored, ticket_id, started)
+
+
+async def receive_bytes(
+    storage: Storage,
+    settings: FileSettings,
+    chunks: AsyncIterator[bytes],
+    slot: Slot,
+    *,
+    sent_name: str | None,
+    declared: str | None,
+    ticket_id: int | None,
+    started_at: datetime,
+) -> Received:
+    """Store bytes that come without a form. Raises what `receive` does, but for what is wrong with a form."""
+    stored = await _store(storage, settings, chunks, slot, sent_name=sent_name, declared=declared)
+    return await _received(stored, ticket_id, started_at)
+
+
+def check_announced(sent_name: str | None, declared: str | None) -> None:
+    """Raises FileTypeNotAllowed for what is an executable already by its name or declared type."""
+    if (extension := executable_name(sent_name)) is not None:
+        raise FileTypeNotAllowed(f"A name that ends in .{extension} is an executable's.")
+    if (media_type := executable_type(declared)) is not None:
+        raise FileTypeNotAllowed(f"The declared type {media_type} is an executable's.")
+
+
+def check_size(settings: FileSettings, size: int) -> None:
+    """Raises FileTooLarge."""
+    if size > settings.max_bytes:
+        raise FileTooLarge(f"A file may have at most {settings.max_bytes:,} bytes.")
+
+
+async def _received(stored: _Stored, ticket_id: int | None, started: datetime) -> Received:
     return Received(
         file_id=stored.file_id,
         key=stored.key,
@@ -105,11 +141,16 @@ async def receive(storage: Storage, settings: FileSettings, reader: MultipartRea
     )
 
 
-async def _store(storage: Storage, settings: FileSettings, reader: MultipartReader, part: Part, slot: Slot) -> _Stored:
-    if (extension := executable_name(part.filename)) is not None:
-        raise FileTypeNotAllowed(f"A name that ends in .{extension} is an executable's.")
-    if (media_type := executable_type(part.content_type)) is not None:
-        raise FileTypeNotAllowed(f"The declared type {media_type} is an executable's.")
+async def _store(
+    storage: Storage,
+    settings: FileSettings,
+    chunks: AsyncIterator[bytes],
+    slot: Slot,
+    *,
+    sent_name: str | None,
+    declared: str | None,
+) -> _Stored:
+    check_announced(sent_name, declared)
     file_id = uuid7()
     # The day and the id in the key let a collector find objects that never got a row.
     slot.key = key = f"{now():%Y/%m/%d}/{file_id}"
@@ -117,10 +158,9 @@ async def _store(storage: Storage, settings: FileSettings, reader: MultipartRead
 
     async def measured() -> AsyncIterator[bytes]:
         size, checked = 0, False
-        async for chunk in _gathered(reader.data(), settings.chunk_bytes):
+        async for chunk in _gathered(chunks, settings.chunk_bytes):
             size += len(chunk)
-            if size > settings.max_bytes:
-                raise FileTooLarge(f"A file may have at most {settings.max_bytes:,} bytes.")
+            check_size(settings, size)
             digest.update(chunk)
             sampler.feed(chunk)
             if not checked and size >= HEAD_BYTES:
@@ -139,9 +179,9 @@ async def _store(storage: Storage, settings: FileSettings, reader: MultipartRead
     return _Stored(
         file_id=file_id,
         key=key,
-        filename=safe_filename(part.filename),
-        declared=part.content_type,
-        sent_name=part.filename,
+        filename=safe_filename(sent_name),
+        declared=declared,
+        sent_name=sent_name,
         size=size,
         sha256=digest.hexdigest(),
         sample=sampler.sample(),

@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
 from app.core.clock import now
+from app.core.settings import FileSettings
 from app.files.events import FileUploadCompleted, FileUploadStarted
 from app.files.repository import FileRepository
+from app.files.service import quota
 from app.files.service.intake import Received
 from app.jobs import service as jobs
 from app.models.file import File, ProcessingStatus
@@ -18,10 +20,11 @@ from app.tickets import service as tickets
 JOB_KIND = "files.recognise"
 
 
-async def add(db: AsyncSession, who: Principal, received: Received) -> File:
-    """Raises TicketMissing for a ticket that `who` may not see."""
+async def add(db: AsyncSession, who: Principal, received: Received, settings: FileSettings) -> File:
+    """Raises TicketMissing for a ticket that `who` may not see, QuotaExceeded."""
     if received.ticket_id is not None:
         await tickets.get(db, who, received.ticket_id)
+    await quota.claim(db, who, received.size, settings)
     job = jobs.create(db, kind=JOB_KIND, subject=str(received.file_id))
     await db.flush()
     file = File(

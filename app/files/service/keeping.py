@@ -1,0 +1,66 @@
+"""What is done on the side: uploads that nobody goes on with end, and bytes that belong to no row are removed."""
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+
+from app.core.clock import now
+from app.core.db import Database
+from app.core.settings import FileSettings
+from app.core.storage import Storage, StorageError
+from app.core.telemetry import get_logger
+from app.files.repository import unknown_keys
+from app.files.service import resumable
+
+log = get_logger(__name__)
+
+ROWS = 500
+# Of files, of pieces, and of what a crash left half-written of either; anything else in the store is not ours to judge.
+_OURS = re.compile(r"(uploads/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)")
+
+
+async def remove(storage: Storage, keys: Iterable[str]) -> None:
+    """Delete objects that no row has any more. What cannot be deleted now is collected later."""
+    for key in keys:
+        try:
+            await storage.delete(key)
+        except StorageError as error:
+            log.warning("object_left_behind", key=key, error=type(error).__name__)
+
+
+async def end_expired_uploads(db: Database, storage: Storage) -> None:
+    while True:
+        async with db.unit_of_work() as session:
+            keys = await resumable.end_expired(session, limit=ROWS)
+        if not keys:
+            return
+        await remove(storage, keys)
+
+
+async def collect_orphans(db: Database, storage: Storage, settings: FileSettings) -> int:
+    """Remove objects without a row that are older than the grace time, and say how many they were.
+
+    A row is written at most minutes after its object, and never for an object so old, so what has none gets none.
+    """
+    removed = 0
+    batch: list[str] = []
+    try:
+        async for key in storage.listed(before=now() - timedelta(hours=settings.orphan_hours)):
+            if _OURS.fullmatch(key):
+                batch.append(key)
+            if len(batch) == ROWS:
+                removed += await _collect(db, storage, batch)
+                batch = []
+        removed += await _collect(db, storage, batch)
+    except StorageError as error:
+        log.warning("orphans_not_collected", error=type(error).__name__)
+    if removed:
+        log.info("orphans_collected", objects=removed)
+    return removed
+
+
+async def _collect(db: Database, storage: Storage, keys: list[str]) -> int:
+    async with db.reading() as session:
+        orphans = await unknown_keys(session, keys)
+    await remove(storage, orphans)
+    return len(orphans)
