@@ -12,6 +12,8 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import Interaction, ScenarioRecorder
 from schemathesis.python.asgi import shutdown_lifespans
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 SEED = 20_261_121
 _PHASES = ("examples", "coverage", "fuzzing", "stateful")
 _PROBABILITY = 0.7
