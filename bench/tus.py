@@ -47,7 +47,7 @@ class _Part:
     def __init__(self, file: IO[bytes], length: int) -> None:
         self._file, self._left = file, length
 
-    def read(self, _size: int) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         chunk = self._file.read(min(MEBIBYTE, self._left))
         self._left -= len(chunk)
         return chunk

@@ -87,7 +87,6 @@ GENERAL: dict[str, list[int | str]] = {
     "header.Upload-Offset": ["0"],
     "header.Upload-Length": ["1000"],
     "header.Upload-Metadata": ["filename YXBwLmxvZw=="],
-    "header.Upload-Checksum": ["sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk="],
     "body.model": ["local"],
 }
 
