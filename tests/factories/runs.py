@@ -82,9 +82,12 @@ async def _carry_out(resources: Resources, delivery: Push | TaskCall) -> None:
 @asynccontextmanager
 async def working(resources: Resources) -> AsyncIterator[None]:
     """Deliver whatever comes, until the context is left."""
+    left = asyncio.Event()
 
     async def work() -> None:
-        while True:
+        # The event as well as the cancellation: a client library that swallows that one would leave a worker behind
+        # which takes the jobs of all later tests.
+        while not left.is_set():
             if not await deliver(resources):
                 await asyncio.sleep(0.01)
 
@@ -92,6 +95,7 @@ async def working(resources: Resources) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        left.set()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
