@@ -8,5 +8,10 @@ def ticket_channel(ticket_id: int, *, staff: bool) -> str:
     return f"ticket:{ticket_id}:staff" if staff else f"ticket:{ticket_id}"
 
 
+def presence_channel(ticket_id: int) -> str:
+    """Of the staff alone, and without numbers: only the present counts."""
+    return f"presence:{ticket_id}"
+
+
 def job_channel(job_id: UUID) -> str:
     return f"job:{job_id}"

@@ -4,12 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.core.metrics import PUSHES
-from app.websocket.feeds import Subscription
 
 GONE = (WebSocketDisconnect, RuntimeError)
 """Raised by a send to a peer that has left; the server says RuntimeError while its own close is under way."""
@@ -38,11 +37,18 @@ class Ending:
     flush: bool
 
 
+class Subscribed(Protocol):
+    """What a connection watches."""
+
+    def leave(self) -> None:
+        """Watch it no longer; a second time does no harm."""
+
+
 class Connection:
     def __init__(self, socket: WebSocket, *, queue: int, patience: float) -> None:
         """`queue` messages may wait; a replay waits for room for `patience` seconds."""
         self.socket = socket
-        self.subscriptions: dict[str, Subscription] = {}
+        self.subscriptions: dict[str, Subscribed] = {}
         self._limit = queue
         self._patience = patience
         self._queue: deque[str] = deque()

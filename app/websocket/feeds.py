@@ -32,6 +32,12 @@ HELD_LIMIT = 1000
 GATHER_SECONDS = 0.02
 RETRY_SECONDS = 0.5
 
+GRACE_SECONDS = 0.5
+"""Redis may be away for so long before anybody is told."""
+
+POLL_SECONDS = 2.0
+"""How often the table is asked while Redis is away."""
+
 
 class Sink(Protocol):
     """Who watches: a socket."""
@@ -82,6 +88,9 @@ class Subscription:
                 await self.sink.send_patiently(message.frame)
         self.held = None
 
+    def leave(self) -> None:
+        self.feed.leave(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -94,7 +103,8 @@ class Joined:
 
 
 class Feed:
-    def __init__(self, channel: str, fill: Callable[["Feed"], object]) -> None:
+    def __init__(self, channel: str, fill: Callable[["Feed"], object], empty: Callable[["Feed"], None]) -> None:
+        """`fill(feed)` is to read what the table has beyond `position`; `empty(feed)`: the last watcher has left."""
         self.channel = channel
         self.position = 0
         self.watchers: set[Subscription] = set()
@@ -103,6 +113,12 @@ class Feed:
         self.filling = True
         self._early: dict[int, Message] = {}
         self._fill = fill
+        self._empty = empty
+
+    def leave(self, subscription: Subscription) -> None:
+        self.watchers.discard(subscription)
+        if not self.watchers:
+            self._empty(self)
 
     def receive(self, message: Message) -> None:
         if self.filling or message.seq > self.position + 1:
@@ -141,13 +157,29 @@ class Feed:
 class Feeds:
     """All channels that sockets of this process watch."""
 
-    def __init__(self, db: Database, redis_url: str, *, prefix: str, replay_limit: int) -> None:
+    def __init__(
+        self,
+        db: Database,
+        redis_url: str,
+        *,
+        prefix: str,
+        replay_limit: int,
+        degraded: Callable[[], None] = lambda: None,
+        recovered: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`degraded()`: Redis has been away for a moment; `recovered()`: it is back, and what was missed is sent."""
         self._db = db
         self._replay_limit = replay_limit
         self._feeds: dict[str, Feed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsure: set[str] = set()
-        self.pubsub = RedisPubSub(redis_url, prefix=prefix, received=self._received, confirmed=self._confirmed)
+        self._told_degraded = False
+        self._recovering: asyncio.Task[None] | None = None
+        self._degraded = degraded
+        self._recovered = recovered
+        self.pubsub = RedisPubSub(
+            redis_url, prefix=prefix, received=self._received, confirmed=self._confirmed, restored=self._restored
+        )
 
     def __len__(self) -> int:
         """How many channels are watched."""
@@ -155,18 +187,50 @@ class Feeds:
 
     async def run(self) -> None:
         """Until cancelled."""
+        watching = asyncio.create_task(self._watch_redis())
         try:
             await self.pubsub.run()
         finally:
-            for task in self._tasks:
+            for task in (watching, *self._tasks):
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(watching, *self._tasks, return_exceptions=True)
+
+    @property
+    def degraded(self) -> bool:
+        """Watchers have been told so, and not yet that it is over."""
+        return self._told_degraded
+
+    async def _watch_redis(self) -> None:
+        """While Redis is away the table is asked instead, so that messages come late and not only afterwards."""
+        while True:
+            await self.pubsub.lost.wait()
+            await asyncio.sleep(GRACE_SECONDS)
+            while self.pubsub.lost.is_set():
+                if not self._told_degraded:
+                    self._told_degraded = True
+                    self._degraded()
+                self._unsure.update(name for name, feed in self._feeds.items() if not feed.confirming)
+                await self._catch_up(0.0)
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _restored(self) -> None:
+        """All channels are live again; what was missed is being looked for."""
+        if self._told_degraded and self._recovering is None:
+            self._recovering = self._spawn(self._recover())
+
+    async def _recover(self) -> None:
+        while others := self._tasks - {asyncio.current_task()}:
+            await asyncio.wait(others)
+        self._recovering = None
+        if self._told_degraded and not self.pubsub.lost.is_set():
+            self._told_degraded = False
+            self._recovered()
 
     async def join(self, channel: str, sink: Sink, *, after: int | None, gap: Callable[[int], str]) -> Joined:
         """Watch a channel, held back until `go_live`. Raises DATABASE_AWAY: then there is no subscription."""
         feed = self._feeds.get(channel)
         if feed is None:
-            feed = self._feeds[channel] = Feed(channel, lambda feed: self._spawn(self._fill(feed)))
+            feed = self._feeds[channel] = Feed(channel, lambda feed: self._spawn(self._fill(feed)), self._forget)
             feed.opening = self._spawn(self._open(feed))
         subscription = Subscription(feed, sink, gap)
         feed.watchers.add(subscription)
@@ -179,13 +243,11 @@ class Feeds:
                 return Joined(subscription, feed.position, None, [])
             return await self._replay(subscription, after)
         except BaseException:
-            self.leave(subscription)
+            subscription.leave()
             raise
 
-    def leave(self, subscription: Subscription) -> None:
-        feed = subscription.feed
-        feed.watchers.discard(subscription)
-        if not feed.watchers and self._feeds.get(feed.channel) is feed:
+    def _forget(self, feed: Feed) -> None:
+        if self._feeds.get(feed.channel) is feed:
             del self._feeds[feed.channel]
             self.pubsub.remove(feed.channel)
 
@@ -235,9 +297,9 @@ class Feeds:
             self._spawn(self._catch_up())
         self._unsure.add(channel)
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, gather_seconds: float = GATHER_SECONDS) -> None:
         # After a restart of Redis all channels are confirmed at once: ask about them together.
-        await asyncio.sleep(GATHER_SECONDS)
+        await asyncio.sleep(gather_seconds)
         channels = list(self._unsure)
         self._unsure.clear()
         while True:

@@ -13,9 +13,11 @@ from app.core.resources import NotConfigured, Resources
 from app.core.telemetry import continued, get_logger
 from app.outbox.deliveries import REDIS_PREFIX
 from app.websocket.connection import Code, Connection
-from app.websocket.feeds import Feeds
+from app.websocket.feeds import POLL_SECONDS, Feeds
 from app.websocket.message_router import BadMessage, MessageRouter, parse
-from app.websocket.messages import Authenticate
+from app.websocket.messages import Authenticate, Degraded, Recovered
+from app.websocket.payloads import DegradedData
+from app.websocket.presence import Presence
 from app.websocket.repository import DATABASE_AWAY
 from app.websocket.session import Session, text_of
 
@@ -27,12 +29,21 @@ PATIENCE_SECONDS = 20.0
 
 
 class ConnectionManager:
-    def __init__(self, resources: Resources, feeds: Feeds) -> None:
-        self.feeds = feeds
+    def __init__(self, resources: Resources, redis_url: str) -> None:
+        self.feeds = Feeds(
+            resources.db,
+            redis_url,
+            prefix=REDIS_PREFIX,
+            replay_limit=resources.settings.websocket.replay_limit,
+            degraded=lambda: self._tell_all(_degraded()),
+            recovered=lambda: self._tell_all(Recovered().frame()),
+        )
+        self.presence = Presence(resources.redis, redis_url)
         self._resources = resources
         self._options = resources.settings.websocket
-        self._router = MessageRouter(resources, feeds)
+        self._router = MessageRouter(resources, self.feeds, self.presence)
         self._connections: set[Connection] = set()
+        self._entered: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -51,11 +62,26 @@ class ConnectionManager:
                 await connection.run(self._read(connection, token))
         finally:
             for subscription in connection.subscriptions.values():
-                self.feeds.leave(subscription)
+                subscription.leave()
             SOCKETS.dec()
+            self._entered.discard(connection)
             self._connections.discard(connection)
             if not self._connections:
                 self._empty.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        working = [asyncio.create_task(work) for work in (self.feeds.run(), self.presence.run())]
+        try:
+            await asyncio.gather(*working)
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.wait(working)
+
+    def _tell_all(self, frame: str) -> None:
+        for connection in self._entered:
+            connection.send(frame)
 
     async def shutdown(self) -> None:
         for connection in self._connections:
@@ -91,6 +117,9 @@ class ConnectionManager:
         if request is not None:
             session.count()
             session.welcome(request)
+        self._entered.add(connection)
+        if self.feeds.degraded:
+            connection.send(_degraded())
         return session
 
     async def _first(self, connection: Connection) -> Authenticate | None:
@@ -112,20 +141,18 @@ class ConnectionManager:
         return None
 
 
+def _degraded() -> str:
+    return Degraded(data=DegradedData(retry_seconds=POLL_SECONDS)).frame()
+
+
 @contextlib.asynccontextmanager
 async def open_manager(resources: Resources) -> AsyncIterator[ConnectionManager]:
     """With its one Redis connection, for as long as the process serves. At the end all sockets are closed."""
     redis_url = resources.settings.redis_url
     if redis_url is None:
         raise NotConfigured("Set REDIS_URL, or start everything with 'evidesk up'.")
-    feeds = Feeds(
-        resources.db,
-        redis_url.get_secret_value(),
-        prefix=REDIS_PREFIX,
-        replay_limit=resources.settings.websocket.replay_limit,
-    )
-    manager = ConnectionManager(resources, feeds)
-    listening = asyncio.create_task(feeds.run())
+    manager = ConnectionManager(resources, redis_url.get_secret_value())
+    listening = asyncio.create_task(manager.run())
     try:
         yield manager
     finally:

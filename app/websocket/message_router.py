@@ -1,6 +1,6 @@
 """From a frame to the protocol that answers it. Whatever a client sends, the answer is a message, not a dead socket."""
 
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -15,26 +15,38 @@ from app.websocket.feeds import Feeds
 from app.websocket.messages import (
     CLIENT_MESSAGE,
     Authenticate,
+    ChannelRequest,
     ErrorMessage,
     FileRequest,
-    GetJobStatus,
+    PresenceRequest,
+    Protocol,
     RequestId,
     SubscribeJob,
+    SubscribePresence,
     SubscribeTicket,
     SubscriptionResponse,
     TicketRequest,
     UnsubscribeJob,
+    UnsubscribePresence,
     UnsubscribeTicket,
 )
 from app.websocket.payloads import FailureData
+from app.websocket.presence import Presence
 from app.websocket.protocols.file_protocol import FileProtocol
+from app.websocket.protocols.presence_protocol import PresenceProtocol
 from app.websocket.protocols.ticket_protocol import TicketProtocol
 from app.websocket.repository import DATABASE_AWAY
 
 log = get_logger(__name__)
 
-SUBSCRIPTIONS = (SubscribeTicket, UnsubscribeTicket, SubscribeJob, UnsubscribeJob)
-JOB_REQUESTS = (SubscribeJob, UnsubscribeJob, GetJobStatus)
+SUBSCRIPTIONS = (
+    SubscribeTicket,
+    UnsubscribeTicket,
+    SubscribeJob,
+    UnsubscribeJob,
+    SubscribePresence,
+    UnsubscribePresence,
+)
 
 _KINDS = {"json_invalid": "invalid_json", "union_tag_invalid": "unknown_type", "union_tag_not_found": "missing_type"}
 _SENTENCES = {
@@ -50,7 +62,7 @@ def failure(
     sentence: str,
     *,
     request_id: RequestId | None = None,
-    protocol: Literal["ticket", "file", "system"] = "system",
+    protocol: Protocol = "system",
     **about: Any,
 ) -> str:
     data = FailureData(code=code, **about)
@@ -65,7 +77,7 @@ class BadMessage(Exception):
         super().__init__(frame)
 
 
-def parse(text: str) -> Authenticate | TicketRequest | FileRequest:
+def parse(text: str) -> Authenticate | ChannelRequest:
     """Raises BadMessage."""
     try:
         # One pass in Rust: its depth is bounded, and a number of a million digits costs nothing.
@@ -90,11 +102,12 @@ def _request_id(text: str) -> RequestId | None:
 
 
 class MessageRouter:
-    def __init__(self, resources: Resources, feeds: Feeds) -> None:
+    def __init__(self, resources: Resources, feeds: Feeds, presence: Presence) -> None:
         self._tickets = TicketProtocol(resources, feeds)
         self._files = FileProtocol(resources, feeds)
+        self._presence = PresenceProtocol(resources, feeds, presence)
 
-    async def handle(self, connection: Connection, who: Principal, request: TicketRequest | FileRequest) -> None:
+    async def handle(self, connection: Connection, who: Principal, request: ChannelRequest) -> None:
         with span("websocket.message", type=request.type):
             try:
                 await self._dispatch(connection, who, request)
@@ -104,17 +117,25 @@ class MessageRouter:
                 log.warning("database_away", error=type(error).__name__)
                 connection.send(_refusal(request, Unavailable()))
 
-    async def _dispatch(self, connection: Connection, who: Principal, request: TicketRequest | FileRequest) -> None:
+    async def _dispatch(self, connection: Connection, who: Principal, request: ChannelRequest) -> None:
         if isinstance(request, TicketRequest):
             await self._tickets.handle(connection, who, request)
         elif isinstance(request, FileRequest):
             await self._files.handle(connection, who, request)
+        elif isinstance(request, PresenceRequest):
+            await self._presence.handle(connection, who, request)
         else:
             assert_never(request)
 
 
-def _refusal(request: TicketRequest | FileRequest, problem: Problem) -> str:
-    protocol: Literal["ticket", "file"] = "file" if isinstance(request, JOB_REQUESTS) else "ticket"
+def _protocol_of(request: ChannelRequest) -> Protocol:
+    if isinstance(request, TicketRequest):
+        return "ticket"
+    return "file" if isinstance(request, FileRequest) else "presence"
+
+
+def _refusal(request: ChannelRequest, problem: Problem) -> str:
+    protocol = _protocol_of(request)
     about = request.data.model_dump(include={"ticket_id", "job_id"})
     if not isinstance(request, SUBSCRIPTIONS):
         return failure(problem.code, problem.detail, request_id=request.request_id, protocol=protocol, **about)

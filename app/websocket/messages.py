@@ -16,11 +16,15 @@ from app.websocket.payloads import (
     AuthenticatedData,
     CategorizationData,
     Data,
+    DegradedData,
     FailureData,
     JobSubscriptionData,
+    PresenceData,
+    PresenceSubscriptionData,
     ProcessingFailedData,
     ProgressData,
     RecognisedData,
+    RecoveredData,
     TicketAssignedData,
     TicketCommentData,
     TicketDeletedData,
@@ -58,6 +62,10 @@ class TicketIn(In):
 
 class TicketFrom(TicketIn):
     after: Seq | None = Field(default=None, description="First replay what came after this `seq`.")
+
+
+class PresenceIn(TicketIn):
+    state: Literal["viewing", "typing"]
 
 
 class JobIn(In):
@@ -107,21 +115,46 @@ class GetJobStatus(Request):
     data: JobIn
 
 
+class SubscribePresence(Request):
+    type: Literal["subscribe_presence"]
+    data: TicketIn
+
+
+class UnsubscribePresence(Request):
+    type: Literal["unsubscribe_presence"]
+    data: TicketIn
+
+
+class SetPresence(Request):
+    type: Literal["set_presence"]
+    data: PresenceIn
+
+
+class GetPresence(Request):
+    type: Literal["get_presence"]
+    data: TicketIn
+
+
 TicketRequest = SubscribeTicket | UnsubscribeTicket | GetTicketStatus
 FileRequest = SubscribeJob | UnsubscribeJob | GetJobStatus
-ClientMessage = Annotated[Authenticate | TicketRequest | FileRequest, Field(discriminator="type")]
-CLIENT_MESSAGE: TypeAdapter[Authenticate | TicketRequest | FileRequest] = TypeAdapter(ClientMessage)
+PresenceRequest = SubscribePresence | UnsubscribePresence | SetPresence | GetPresence
+ChannelRequest = TicketRequest | FileRequest | PresenceRequest
+ClientMessage = Annotated[Authenticate | ChannelRequest, Field(discriminator="type")]
+CLIENT_MESSAGE: TypeAdapter[Authenticate | ChannelRequest] = TypeAdapter(ClientMessage)
 
 # --- what the server sends -------------------------------------------------------------------------------------------
 
+Protocol = Literal["ticket", "file", "presence", "system"]
+
 _OPTIONAL = ("error", "request_id", "seq")
+_SPARSE = (TicketSubscriptionData, JobSubscriptionData, PresenceSubscriptionData, FailureData)
 
 
 class Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str
-    protocol: Literal["ticket", "file", "system"]
+    protocol: Protocol
     success: bool = True
     timestamp: datetime = Field(default_factory=now)
     data: Data
@@ -132,7 +165,7 @@ class Envelope(BaseModel):
     def frame(self) -> str:
         """The text that goes out. What does not apply is left out; a null inside the data of a notification stays."""
         absent: dict[str, Any] = {name: True for name in _OPTIONAL if getattr(self, name) is None}
-        if isinstance(self.data, TicketSubscriptionData | JobSubscriptionData | FailureData):
+        if isinstance(self.data, _SPARSE):
             absent["data"] = {name for name, value in self.data if value is None}
         return self.model_dump_json(exclude=absent, serialize_as_any=True)
 
@@ -205,9 +238,27 @@ class FileProcessingFailed(FileMessage):
     data: ProcessingFailedData
 
 
+class PresenceUpdate(Envelope):
+    type: Literal["presence_update"] = "presence_update"
+    protocol: Literal["presence"] = "presence"
+    data: PresenceData
+
+
+class Degraded(Envelope):
+    type: Literal["degraded"] = "degraded"
+    protocol: Literal["system"] = "system"
+    data: DegradedData
+
+
+class Recovered(Envelope):
+    type: Literal["recovered"] = "recovered"
+    protocol: Literal["system"] = "system"
+    data: RecoveredData = RecoveredData()
+
+
 class SubscriptionResponse(Envelope):
     type: Literal["subscription_response"] = "subscription_response"
-    data: TicketSubscriptionData | JobSubscriptionData | FailureData
+    data: TicketSubscriptionData | JobSubscriptionData | PresenceSubscriptionData | FailureData
 
 
 class AuthenticationResponse(Envelope):
@@ -234,9 +285,6 @@ FileNotification = (
     | FileProcessingFailed
 )
 Notification = TicketNotification | FileNotification
-ServerMessage = Annotated[
-    Notification | SubscriptionResponse | AuthenticationResponse | ErrorMessage, Field(discriminator="type")
-]
-SERVER_MESSAGE: TypeAdapter[Notification | SubscriptionResponse | AuthenticationResponse | ErrorMessage] = TypeAdapter(
-    ServerMessage
-)
+Answer = SubscriptionResponse | AuthenticationResponse | ErrorMessage
+ServerMessage = Notification | PresenceUpdate | Degraded | Recovered | Answer
+SERVER_MESSAGE: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])

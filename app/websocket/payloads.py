@@ -1,6 +1,7 @@
 """The `data` of what the server sends. Section 3 of the public contract names the fields."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -122,6 +123,38 @@ class JobSubscriptionData(Data):
     subscribed: bool
     seq: int | None = None
     recovered: bool | None = None
+
+
+class PresentData(Data):
+    """Once a person, however many windows they have open; `typing` in any of them counts. `since` they are there."""
+
+    username: str
+    state: Literal["viewing", "typing"]
+    since: datetime
+
+
+class PresenceData(Data):
+    """Everybody who is there now: it replaces what was told before."""
+
+    ticket_id: int
+    people: list[PresentData]
+    timestamp: datetime
+
+
+class PresenceSubscriptionData(Data):
+    ticket_id: int
+    subscribed: bool
+    people: list[PresentData] | None = None
+
+
+class DegradedData(Data):
+    """The bus between the processes is away: messages come late, none is lost; presence is that of one process."""
+
+    retry_seconds: float
+
+
+class RecoveredData(Data):
+    """Everything that was missed has been sent before this."""
 
 
 class AuthenticatedData(Data):

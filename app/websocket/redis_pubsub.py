@@ -45,12 +45,16 @@ class RedisPubSub:
         prefix: str,
         received: Callable[[str, str], None],
         confirmed: Callable[[str], None],
+        restored: Callable[[], None] = lambda: None,
     ) -> None:
-        """`received(channel, payload)` and `confirmed(channel)` are called on the event loop and must not wait."""
+        """`received(channel, payload)`, `confirmed(channel)` and, after a loss, `restored()` once every channel is
+        confirmed again, are called on the event loop and must not wait. `lost` is set in between."""
         self._url = url
         self._prefix = prefix
         self._received = received
         self._confirmed = confirmed
+        self._restored = restored
+        self.lost = asyncio.Event()
         self._wanted: set[str] = set()
         self._asked: set[str] = set()
         self._live: set[str] = set()
@@ -79,6 +83,7 @@ class RedisPubSub:
         self._wanted.discard(name)
         self._release(name)
         self._changed.set()
+        self._note_restored()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -95,6 +100,7 @@ class RedisPubSub:
                 self._asked.clear()
                 self._live.clear()
             self._away = True
+            self.lost.set()
             for name in list(self._waiting):
                 self._release(name)
             failures = 0 if asyncio.get_running_loop().time() - started > RETRY_MAX_SECONDS else failures + 1
@@ -155,6 +161,15 @@ class RedisPubSub:
             self._live.add(name)
             self._release(name)
             self._confirmed(name.removeprefix(self._prefix))
+        self._note_restored()
+
+    def _note_restored(self) -> None:
+        # The count first: comparing sets for each of thousands of confirmations would cost their square.
+        if not self.lost.is_set() or self._away or len(self._live) <= len(self._wanted):
+            return
+        if self._wanted <= self._live:
+            self.lost.clear()
+            self._restored()
 
     async def _follow(self, pubsub: PubSub) -> None:
         """Makes Redis's idea of what we watch equal to ours."""

@@ -59,6 +59,13 @@ class Client:
             message: Document = json.loads(await self.socket.recv())
             return message
 
+    async def hear(self, type_: str, seconds: float = 15.0) -> Document:
+        """The next message of a type, after whatever else comes."""
+        async with asyncio.timeout(seconds):
+            while (message := await self.receive(seconds))["type"] != type_:
+                pass
+            return message
+
     async def ask(self, type_: str, request_id: str | int | None = None, **data: Any) -> Document:
         await self.send(type_, request_id, **data)
         return await self.receive()

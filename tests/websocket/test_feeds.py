@@ -191,8 +191,8 @@ async def test_a_feed_nobody_watches_any_more_is_not_filled(
         await database_gate.shut()
         await publisher.publish(CHANNEL, 5)
         await asyncio.sleep(0.1)
-        feeds.leave(joined.subscription)
-        feeds.leave(joined.subscription)
+        joined.subscription.leave()
+        joined.subscription.leave()
         await database_gate.open()
         assert len(feeds) == 0
 
@@ -212,7 +212,7 @@ async def test_after_a_restart_of_redis_and_of_the_database_everything_arrives(
         await database_gate.shut()
         own_redis.start()
         await asyncio.sleep(1.5)
-        feeds.leave(leaving.subscription)
+        leaving.subscription.leave()
         assert reader.seqs == []
         await database_gate.open()
         await until(lambda: reader.seqs == [1])

@@ -208,6 +208,7 @@ async def test_a_restart_of_redis_loses_nothing(
         assert await _seqs(client, 1) == [1]
 
         own_redis.kill()
+        assert (await client.receive(15))["type"] == "degraded"
         # What the relay numbered and could not publish, and what it published into the void.
         await publisher.keep(f"ticket:{ids[0]}", id=ids[0])
         await publisher.keep(f"ticket:{ids[1]}", id=ids[1])
@@ -218,6 +219,7 @@ async def test_a_restart_of_redis_loses_nothing(
         own_redis.start()
 
         caught_up = [await client.receive() for _ in range(3)]
+        assert (await client.receive(15))["type"] == "recovered"
         assert {(message["data"]["id"], message["seq"]) for message in caught_up} == {
             (ids[0], 2),
             (ids[1], 1),

@@ -28,7 +28,7 @@ class TooManySubscriptions(Conflict):
 
 
 class BaseProtocol(ABC, Generic[R]):
-    name: ClassVar[Literal["ticket", "file"]]
+    name: ClassVar[Literal["ticket", "file", "presence"]]
 
     def __init__(self, resources: Resources, feeds: Feeds) -> None:
         self.db = resources.db
@@ -44,8 +44,7 @@ class BaseProtocol(ABC, Generic[R]):
     ) -> None:
         """Subscribing again starts anew, from `after` or from now. Raises TooManySubscriptions, DATABASE_AWAY."""
         self.unsubscribe(connection, channel)
-        if len(connection.subscriptions) >= self._max_subscriptions:
-            raise TooManySubscriptions
+        self.require_room(connection)
 
         def gap(seq: int) -> str:
             return SubscriptionResponse(protocol=self.name, data=about(seq, False)).frame()
@@ -56,7 +55,12 @@ class BaseProtocol(ABC, Generic[R]):
         connection.send(SubscriptionResponse(protocol=self.name, data=data, request_id=request_id).frame())
         await joined.subscription.go_live(joined.missed)
 
+    def require_room(self, connection: Connection) -> None:
+        """Raises TooManySubscriptions."""
+        if len(connection.subscriptions) >= self._max_subscriptions:
+            raise TooManySubscriptions
+
     def unsubscribe(self, connection: Connection, channel: str) -> None:
         subscription = connection.subscriptions.pop(channel, None)
         if subscription is not None:
-            self._feeds.leave(subscription)
+            subscription.leave()
