@@ -16,6 +16,11 @@ class ConfigInvalid(BadRequest):
     detail = "Some of the values cannot be used."
 
 
+class CandidateMissing(Conflict):
+    code, title = "candidate_missing", "There is no candidate"
+    detail = "No version of this agent is being rolled out."
+
+
 class ConfigMissing(Conflict):
     code, title = "config_missing", "The agent has no configuration"
     detail = "The default configurations have not been stored yet."

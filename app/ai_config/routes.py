@@ -10,10 +10,17 @@ from app.accounts.authentication import AdminUser
 from app.agents import service as agents
 from app.agents.schemas import TrialOut
 from app.ai_config import service
-from app.ai_config.errors import AgentTypeUnknown, ConfigInvalid, ConfigMissing, ConfigVersionUnknown
+from app.ai_config.errors import (
+    AgentTypeUnknown,
+    CandidateMissing,
+    ConfigInvalid,
+    ConfigMissing,
+    ConfigVersionUnknown,
+)
 from app.ai_config.schemas import (
-    ConfigChanges,
+    CandidateOut,
     ConfigOut,
+    ConfigUpdate,
     ConfigUpdated,
     ConfigValues,
     ConfigVersionOut,
@@ -77,11 +84,32 @@ async def get_config(agent_type: str, _who: AdminUser, db: ReadSession) -> Confi
     return _shown(await service.shown(db, service.agent_type(agent_type)))
 
 
-@router.put("/{agent_type}", responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigMissing, TooLarge, Invalid))
-async def update_config(agent_type: str, body: ConfigChanges, who: AdminUser, db: WriteSession) -> ConfigUpdated:
-    """Merge some values into the active version; the outcome is the next version, in force from the next run on."""
+@router.put(
+    "/{agent_type}",
+    responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigMissing, CandidateMissing, TooLarge, Invalid),
+)
+async def update_config(
+    agent_type: str, body: ConfigUpdate, who: AdminUser, db: WriteSession, resources: Res
+) -> ConfigUpdated:
+    """Merge some values into the active version; the outcome is the next version, in force from the next run on, or
+    with `rollout` for that percent of the runs."""
     kind = service.agent_type(agent_type)
-    return _updated(await service.update(db, who, kind, values=body.given()))
+    rollout = body.rollout or service.ALL_RUNS
+    values = body.given()
+    if not values:
+        return _updated(await service.move(db, kind, rollout=rollout))
+    if body.model is not None:
+        service.check_model(body.model, resources.settings)
+    return _updated(await service.update(db, who, kind, values=values, rollout=rollout))
+
+
+@router.post(
+    "/{agent_type}/promote",
+    responses=documented(AgentTypeUnknown, ConfigMissing, CandidateMissing, Invalid, *_POSTING),
+)
+async def promote(agent_type: str, _who: AdminUser, db: WriteSession) -> ConfigUpdated:
+    """Make the candidate the active version."""
+    return _updated(await service.move(db, service.agent_type(agent_type), rollout=service.ALL_RUNS))
 
 
 @router.get("/{agent_type}/history", responses=documented(AgentTypeUnknown, BadCursor, Invalid))
@@ -97,7 +125,16 @@ async def get_history(
     """Every version, newest first, with its author and what it changed."""
     page = await service.history(db, who, service.agent_type(agent_type), cursor=cursor, limit=limit)
     link_next(request, response, page.next_cursor)
-    return [ConfigVersionOut(**_shown(version).model_dump(), changes=version.changes) for version in page.rows]
+    return [
+        ConfigVersionOut(
+            **_shown(version).model_dump(),
+            changes=version.changes,
+            based_on=version.row.based_on,
+            status=version.standing,
+            rollout=version.rollout,
+        )
+        for version in page.rows
+    ]
 
 
 @router.post(
@@ -107,6 +144,8 @@ async def get_history(
 async def test_config(agent_type: str, body: TrialIn, who: AdminUser, resources: Res) -> TrialOut:
     """What the candidate makes of an input, beside what the active version makes of it. Nothing is saved."""
     kind = service.agent_type(agent_type)
+    if body.config.model is not None:
+        service.check_model(body.config.model, resources.settings)
     async with resources.db.session() as db:
         active = await service.active(db, kind)
     candidate = service.merged(active, body.config.given())
@@ -126,7 +165,7 @@ async def test_config(agent_type: str, body: TrialIn, who: AdminUser, resources:
     responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigVersionUnknown, ConfigMissing, Invalid, *_POSTING),
 )
 async def roll_back(agent_type: str, body: RollbackIn, who: AdminUser, db: WriteSession) -> ConfigUpdated:
-    """A new version with the values of an old one."""
+    """A new version with the values of an old one, for all runs: a candidate's part ends."""
     kind = service.agent_type(agent_type)
     return _updated(await service.roll_back(db, who, kind, version=body.version))
 
@@ -135,14 +174,24 @@ def _shown(version: Version) -> ConfigOut:
     row: AiConfig = version.row
     return ConfigOut.model_validate(
         {
-            **{name: getattr(row, name) for name in service.FIELDS},
+            **{name: getattr(row, name) for name in ConfigValues.model_fields},
             "agent_type": row.agent_type,
             "version": row.version,
             "updated_at": row.created_at,
             "updated_by": version.author,
+            "candidate": None
+            if version.candidate is None
+            else CandidateOut(version=version.candidate[0], rollout=version.candidate[1]),
         }
     )
 
 
 def _updated(version: Version) -> ConfigUpdated:
-    return ConfigUpdated(agent_type=version.row.agent_type, version=version.row.version, changes=version.changes)
+    return ConfigUpdated(
+        agent_type=version.row.agent_type,
+        status="candidate" if version.standing == "candidate" else "updated",
+        version=version.row.version,
+        rollout=version.rollout,
+        changes=version.changes,
+        ended_candidate=version.ended,
+    )

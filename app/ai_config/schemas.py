@@ -1,7 +1,7 @@
 """A configuration on the wire: what an administrator may set, and what is shown of each version."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +16,13 @@ MaxTokens = Annotated[int, Field(strict=True, ge=1, le=MAX_OUTPUT_TOKENS, descri
 Timeout = Annotated[
     float, Field(strict=True, gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False, description="Seconds for a whole run.")
 ]
+Prompt = Annotated[
+    Body, Field(description="May hold {{company}}, {{categories}}, {{teams}}, {{priorities}}, {{tools}}, {{today}}.")
+]
+Rollout = Annotated[
+    int,
+    Field(strict=True, ge=1, le=100, description="Percent of the runs that get the new version; 100: it is active."),
+]
 ToolNames = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=100)]
 
 
@@ -28,7 +35,7 @@ class ConfigValues(BaseModel):
     temperature: Temperature
     max_tokens: MaxTokens
     timeout: Timeout
-    system_prompt: Body
+    system_prompt: Prompt
     tools_enabled: ToolNames
 
 
@@ -39,8 +46,12 @@ class ConfigChanges(In, json_schema_extra={"examples": [{"temperature": 0.2}]}):
     temperature: Temperature | None = None
     max_tokens: MaxTokens | None = None
     timeout: Timeout | None = None
-    system_prompt: Body | None = None
+    system_prompt: Prompt | None = None
     tools_enabled: ToolNames | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The values alone."""
+        return self.model_dump(include=self.model_fields_set & set(ConfigValues.model_fields))
 
     @model_validator(mode="after")
     def _say_something(self) -> Self:
@@ -50,8 +61,16 @@ class ConfigChanges(In, json_schema_extra={"examples": [{"temperature": 0.2}]}):
             raise ValueError(f"{', '.join(empty)} must not be null")
         return self
 
-    def given(self) -> dict[str, Any]:
-        return self.model_dump(include=self.model_fields_set)
+
+class ConfigUpdate(ConfigChanges, json_schema_extra={"examples": [{"temperature": 0.2, "rollout": 10}]}):
+    """`rollout` alone gives the candidate that is there another share."""
+
+    rollout: Rollout | None = None
+
+
+class CandidateOut(Out):
+    version: int
+    rollout: int = Field(description="Percent of the runs.")
 
 
 class ConfigOut(ConfigValues):
@@ -59,6 +78,7 @@ class ConfigOut(ConfigValues):
     version: int
     updated_at: datetime
     updated_by: str | None = Field(description="Null: the version that the product was delivered with.")
+    candidate: CandidateOut | None = Field(description="Of the active version: the one that is being rolled out.")
 
 
 class FieldChange(Out):
@@ -72,13 +92,20 @@ Changes = dict[str, FieldChange]
 
 class ConfigUpdated(Out):
     agent_type: str
-    status: str = "updated"
+    status: Literal["updated", "candidate"] = Field(
+        description="candidate: for `rollout` percent of the runs, beside the active version."
+    )
     version: int
+    rollout: int
     changes: Changes
+    ended_candidate: int | None = Field(default=None, description="The candidate that this version made way for.")
 
 
 class ConfigVersionOut(ConfigOut):
-    changes: Changes = Field(description="From the version before; empty for the first.")
+    changes: Changes = Field(description="From the version that it was made from, `based_on`; empty for the first.")
+    based_on: int | None
+    status: Literal["active", "candidate", "past"]
+    rollout: int = Field(description="Percent of the runs that it takes now.")
 
 
 class RollbackIn(In, json_schema_extra={"examples": [{"version": 1}]}):

@@ -29,6 +29,16 @@ def price(model: str, usage: RequestUsage | RunUsage, prices: Mapping[str, Price
         return None
 
 
+def listed(model: str) -> bool:
+    """Whether the list that comes with genai-prices knows the model."""
+    provider, _, name = model.partition(":")
+    try:
+        calc_price(RequestUsage(), name, provider_id=provider)
+    except LookupError:
+        return False
+    return True
+
+
 def _by_table(listed: Price, usage: RequestUsage | RunUsage) -> Decimal:
     cached = min(usage.cache_read_tokens, usage.input_tokens)
     for_cached = listed.input if listed.cached_input is None else listed.cached_input

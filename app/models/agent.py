@@ -5,7 +5,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, String, Text, UniqueConstraint, false
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,7 +32,7 @@ class RunStatus(StrEnum):
 
 
 class AiConfig(Numbered, Stamped, Base):
-    """A version of an agent's configuration; rows are only ever added, the highest version is the active one."""
+    """A version of an agent's configuration; rows are only ever added."""
 
     __tablename__ = "ai_configs"
     __table_args__ = (
@@ -39,7 +50,27 @@ class AiConfig(Numbered, Stamped, Base):
     timeout: Mapped[float]
     system_prompt: Mapped[str] = mapped_column(Text)
     tools_enabled: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    based_on: Mapped[int | None]
+    """The version that was active when this one was made from it."""
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+class AiConfigState(Base):
+    """Which versions of an agent's configuration are in force; whoever changes that holds the row."""
+
+    __tablename__ = "ai_config_states"
+    __table_args__ = (
+        CheckConstraint("rollout BETWEEN 0 AND 99", name="rollout_percent"),
+        CheckConstraint("(candidate_version IS NULL) = (rollout = 0)", name="candidate_has_rollout"),
+        CheckConstraint("candidate_version <> active_version", name="candidate_differs"),
+        ForeignKeyConstraint(["agent_type", "active_version"], ["ai_configs.agent_type", "ai_configs.version"]),
+        ForeignKeyConstraint(["agent_type", "candidate_version"], ["ai_configs.agent_type", "ai_configs.version"]),
+    )
+
+    agent_type: Mapped[str] = mapped_column(String(50), primary_key=True)
+    active_version: Mapped[int]
+    candidate_version: Mapped[int | None]
+    rollout: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class AgentRun(Identified, Stamped, Base):

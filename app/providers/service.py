@@ -75,7 +75,7 @@ async def providers(resources: Resources, db: AsyncSession) -> ProvidersOut:
     return ProvidersOut(
         providers=[
             await _provider(resources, rules, name)
-            for name in rules.providers_in_use([row.model for row in configured])
+            for name in rules.providers_in_use(await ai_config.models_in_force(db))
         ],
         chains={
             row.agent_type: {operation: rules.chain(row.model, operation) for operation in Operation}
@@ -87,8 +87,7 @@ async def providers(resources: Resources, db: AsyncSession) -> ProvidersOut:
 async def reset_breaker(resources: Resources, db: AsyncSession, name: str) -> ProviderOut:
     """Closed, as if nothing had happened. Raises ProviderUnknown and BreakersAway."""
     rules = await platform(db)
-    configured = [version.row.model for version in await ai_config.all_active(db)]
-    if name not in rules.providers_in_use(configured):
+    if name not in rules.providers_in_use(await ai_config.models_in_force(db)):
         raise ProviderUnknown
     try:
         await resources.breakers.reset(name)

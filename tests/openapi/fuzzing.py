@@ -23,6 +23,7 @@ BEYOND_SCHEMAS = {
     "assignee_invalid": "only staff are assigned to",
     "batch_operation_refused": "a batch changes nothing",
     "bad_request": "an address is UTF-8 text without NUL",
+    "candidate_missing": "a share of the runs alone is a candidate's",
     "config_invalid": "known models and tools, and what each agent needs",
     "cursor_invalid": "a cursor is one that came in a Link header",
     "file_empty": "a file has a byte at least",

@@ -20,6 +20,7 @@ from app.agents.schemas import TicketDraftResult
 from app.agents.service import batches, reporting
 from app.ai_config import service as ai_config
 from app.ai_config.catalogue import AgentType, tools_for
+from app.ai_config.prompts import rendered, variables
 from app.ai_config.schemas import ConfigValues
 from app.analytics import service as analytics
 from app.core.clock import now
@@ -125,7 +126,7 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve:
         run.started_at = now()
         run.status = RunStatus.RUNNING
         kind = AgentType(run.agent_type)
-        row = await ai_config.active(db, kind)
+        row = await ai_config.chosen(db, kind, _rollout_key(run))
         run.model, run.config_version = row.model, row.version
         files = await repository.files_in_order(db, _files(run))
         rules = await providers.platform(db)
@@ -153,7 +154,7 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve:
 
 async def _carry_out(resources: Resources, claim: Claim, plan: _Plan) -> None:
     deps = RunDeps(
-        system_prompt=plan.config.system_prompt,
+        system_prompt=rendered(plan.config.system_prompt, variables(resources.settings, plan.tools)),
         tools=plan.tools,
         mcp_url=resources.settings.mcp_endpoint,
         token=_token(resources, plan),
@@ -291,6 +292,12 @@ def _fail(db: AsyncSession, run: AgentRun, reason: str) -> None:
 def _end_of(run: AgentRun) -> datetime:
     at = now()
     return max(at, run.started_at) if run.started_at is not None else at
+
+
+def _rollout_key(run: AgentRun) -> str:
+    """All runs about a ticket get the same version; others are drawn one by one, each attempt alike."""
+    ticket_id = run.request.get("ticket_id")
+    return f"run:{run.id}" if ticket_id is None else f"ticket:{ticket_id}"
 
 
 def _files(run: AgentRun) -> list[uuid.UUID]:

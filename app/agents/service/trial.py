@@ -11,6 +11,7 @@ from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TrialCall, TrialOut, TrialRun
 from app.agents.service.executing import TOKEN_MARGIN, call_headers
 from app.ai_config.catalogue import AGENT_OF, READING_TOOLS, AgentType
+from app.ai_config.prompts import rendered, variables
 from app.ai_config.schemas import ConfigValues
 from app.analytics import service as analytics
 from app.core.auth import Principal
@@ -61,7 +62,7 @@ async def _one(
         who.user_id, audience="mcp", lifetime=timedelta(seconds=seconds) + TOKEN_MARGIN, scopes=tools
     )
     deps = RunDeps(
-        system_prompt=config.system_prompt,
+        system_prompt=rendered(config.system_prompt, variables(resources.settings, tools)),
         tools=tools,
         mcp_url=resources.settings.mcp_endpoint,
         token=token,

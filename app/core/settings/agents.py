@@ -25,6 +25,7 @@ class PrioritySettings(BaseModel):
 
 
 class AgentSettings(BaseModel):
+    company: str = Field(default="our company", max_length=200, description="What prompts put in for {{company}}.")
     resolve_new_tickets: bool = Field(
         default=False, description="Start the chain of agents for every new ticket, and not only when asked."
     )

@@ -18,6 +18,10 @@ class ModelSettings(BaseModel):
     azure_endpoint: str | None = Field(default=None, description="https://<resource>.openai.azure.com")
     azure_api_key: SecretStr | None = None
     azure_api_version: str = "2025-04-01-preview"
+    also_known: list[str] = Field(
+        default_factory=list,
+        description='Models of OpenAI and Anthropic that are newer than this version\'s list: ["openai:gpt-9"].',
+    )
     compatible: dict[str, CompatibleEndpoint] = Field(
         default_factory=dict,
         description='Servers that speak OpenAI\'s protocol: {"vllm": {"base_url": "http://…/v1", "api_key": "…"}}.',
