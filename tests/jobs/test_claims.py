@@ -50,11 +50,11 @@ async def test_a_worn_out_settled_or_unknown_job_is_nobodys(resources: Resources
 
 
 async def test_the_lease_is_renewed_for_as_long_as_the_work_goes_on(resources: Resources) -> None:
-    brief = with_jobs(resources, lease_seconds=0.6)
+    brief = with_jobs(resources, lease_seconds=2)
     job_id = await new_job(resources)
     async with hold(brief, job_id) as held:
         assert held is not None
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         assert await claim(brief, job_id) is None
         async with resources.db.unit_of_work() as db:
             await jobs.succeed(db, held)

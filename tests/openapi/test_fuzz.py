@@ -21,6 +21,7 @@ UNREACHED = {
     "POST /api/v1/ai-config/providers/{name}/reset": "no model of another's is in use",
     "POST /api/v1/ai-config/{agent_type}/promote": "a candidate is there only until the next change",
     "POST /api/v1/agent/analyze-files": "no file is known by its id in a body",
+    "POST /api/v1/agent/decisions/{decision_id}/correct": "another operation may have settled all decisions before",
 }
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 
