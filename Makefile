@@ -66,9 +66,10 @@ format: $(READY)-dev ## Put the code into the one format
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-openapi: $(READY)-runtime ## Write openapi.json and docs/errors.md
+openapi: $(READY)-runtime ## Write openapi.json, docs/errors.md and the list of tools in docs/mcp.md
 	@$(BIN)/evidesk openapi
 	@$(BIN)/python -m app.commands.errors
+	@$(BIN)/python -m mcp_server.document
 
 env-example: $(READY)-runtime ## Write .env.example from the settings
 	@$(BIN)/python -m app.commands.env_example

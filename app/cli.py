@@ -98,9 +98,18 @@ def relay() -> None:
 
 
 @cli.command()
-def mcp() -> None:
+def mcp(
+    *,
+    stdio: Annotated[
+        bool,
+        typer.Option("--stdio", help="Pass the tools of a running server on to a client that started this command."),
+    ] = False,
+) -> None:
     """Serve the tools to agents on EVIDESK_MCP_PORT."""
-    _become("mcp_server")
+    if stdio:
+        _become("app.commands.mcp_stdio", needs=[])
+    else:
+        _become("mcp_server")
 
 
 @cli.command()

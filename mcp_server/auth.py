@@ -1,13 +1,17 @@
-"""Who is calling: the short-lived token of a person, made for tools (audience "mcp") and perhaps for one run.
+"""Who is calling: a person, by the short-lived token of an agent run or of their own client, or by an API key.
 
-Its scopes are the names of the tools it may call. What a tool does with it is still limited to what the person may do:
-the services see to that.
+A token's scopes are the names of the tools it may call; a key's scopes stand for sets of tools. What a tool does with
+it is still limited to what the person may do: the services see to that.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import mcp_types
-from fastmcp.exceptions import ToolError
+from fastmcp.exceptions import AuthorizationError, ToolError
+from fastmcp.prompts.base import Prompt, PromptResult
+from fastmcp.resources.base import ResourceResult
+from fastmcp.resources.template import ResourceTemplate
 from fastmcp.server.auth import AccessToken, TokenVerifier
 from fastmcp.server.dependencies import get_access_token
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
@@ -15,10 +19,23 @@ from fastmcp.tools.base import Tool, ToolResult
 from opentelemetry.trace import SpanKind
 
 from app.accounts.authentication import authenticate
+from app.accounts.principals import is_key, principal_of_key
+from app.accounts.scopes import Scope
+from app.ai_config.catalogue import ALL_TOOLS, READING_TOOLS
 from app.core.auth import Principal, Role
 from app.core.errors import Unauthenticated
 from app.core.telemetry import span
 from mcp_server.desk import Desk
+
+KEY_OPENS = {Scope.TOOLS_READ: READING_TOOLS, Scope.TOOLS_USE: ALL_TOOLS}
+NEEDS = {
+    "ticket": "get_ticket",
+    "file": "analyze_file",
+    "summarise_ticket": "get_ticket",
+    "draft_reply": "get_ticket",
+    "triage_report": "categorize_issue",
+}
+"""A resource (by the scheme of its address) or prompt is open to whoever may use the tool that tells the same."""
 
 
 class PersonTokenVerifier(TokenVerifier):
@@ -29,25 +46,34 @@ class PersonTokenVerifier(TokenVerifier):
         self._desk = desk
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        resources = self._desk.resources
         try:
-            who, claims = await authenticate(resources, token, "mcp")
+            if is_key(token):
+                who = await principal_of_key(self._desk.resources, token)
+                opened = {tool for scope, tools in KEY_OPENS.items() if who.allows(scope) for tool in tools}
+                return _access(token, who, opened)
+            who, claims = await authenticate(self._desk.resources, token, "mcp")
         except Unauthenticated:
             return None
-        tools = sorted(claims.scopes or ())
-        return AccessToken(
-            token=token,
-            client_id=str(who.user_id),
-            scopes=tools,
-            expires_at=claims.expires_at,
-            claims={
-                "user_id": who.user_id,
-                "username": who.username,
-                "role": who.role.value,
-                "tools": tools,
-                "run_id": claims.run_id,
-            },
-        )
+        return _access(token, who, claims.scopes or (), run_id=claims.run_id, expires_at=claims.expires_at)
+
+
+def _access(
+    token: str, who: Principal, tools: Any, *, run_id: str | None = None, expires_at: int | None = None
+) -> AccessToken:
+    named = sorted(tools)
+    return AccessToken(
+        token=token,
+        client_id=str(who.user_id),
+        scopes=named,
+        expires_at=expires_at,
+        claims={
+            "user_id": who.user_id,
+            "username": who.username,
+            "role": who.role.value,
+            "tools": named,
+            "run_id": run_id,
+        },
+    )
 
 
 def _token() -> AccessToken:
@@ -74,8 +100,12 @@ def may_use(tool: str) -> bool:
     return token is not None and tool in token.claims["tools"]
 
 
+def _open(named: str) -> bool:
+    return may_use(NEEDS[named.partition(":")[0]])
+
+
 class ToolScopes(Middleware):
-    """A token shows and opens only the tools it names."""
+    """A token shows and opens only the tools it names, and the resources and prompts that tell no more than these."""
 
     async def on_list_tools(
         self,
@@ -83,6 +113,20 @@ class ToolScopes(Middleware):
         call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
     ) -> Sequence[Tool]:
         return [tool for tool in await call_next(context) if may_use(tool.name)]
+
+    async def on_list_resource_templates(
+        self,
+        context: MiddlewareContext[mcp_types.ListResourceTemplatesRequest],
+        call_next: CallNext[mcp_types.ListResourceTemplatesRequest, Sequence[ResourceTemplate]],
+    ) -> Sequence[ResourceTemplate]:
+        return [template for template in await call_next(context) if _open(template.uri_template)]
+
+    async def on_list_prompts(
+        self,
+        context: MiddlewareContext[mcp_types.ListPromptsRequest],
+        call_next: CallNext[mcp_types.ListPromptsRequest, Sequence[Prompt]],
+    ) -> Sequence[Prompt]:
+        return [prompt for prompt in await call_next(context) if _open(prompt.name)]
 
     async def on_call_tool(
         self,
@@ -93,6 +137,25 @@ class ToolScopes(Middleware):
             raise ToolError(f"This token does not allow the tool {context.message.name}.")
         with span(f"mcp.tool {context.message.name}", kind=SpanKind.SERVER, traceparent=_caused_by(context)):
             return await call_next(context)
+
+    async def on_read_resource(
+        self,
+        context: MiddlewareContext[mcp_types.ReadResourceRequestParams],
+        call_next: CallNext[mcp_types.ReadResourceRequestParams, ResourceResult],
+    ) -> ResourceResult:
+        kind = str(context.message.uri).partition(":")[0]
+        if not may_use(NEEDS.get(kind, "")):
+            raise AuthorizationError(f"This token does not allow reading {kind[:20]}:// addresses.")
+        return await call_next(context)
+
+    async def on_get_prompt(
+        self,
+        context: MiddlewareContext[mcp_types.GetPromptRequestParams],
+        call_next: CallNext[mcp_types.GetPromptRequestParams, PromptResult],
+    ) -> PromptResult:
+        if not may_use(NEEDS.get(context.message.name, "")):
+            raise AuthorizationError(f"This token does not allow the prompt {context.message.name[:50]}.")
+        return await call_next(context)
 
 
 def _caused_by(context: MiddlewareContext[mcp_types.CallToolRequestParams]) -> str | None:

@@ -1,14 +1,18 @@
 """A tool's way into the services: one unit of work, as the person of the token, with errors a model can read."""
 
+import json
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from fastmcp.exceptions import ToolError
+from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
 from app.core.errors import Problem
+from app.core.http import database_away
 from app.core.resources import Resources
 from mcp_server.auth import caller, run_id
 from mcp_server.desk import Desk
@@ -26,7 +30,7 @@ class Call:
 
 @asynccontextmanager
 async def reading(desk: Desk) -> AsyncIterator[Call]:
-    with _readable_errors():
+    with readable_errors():
         async with desk.resources.db.session() as db:
             yield Call(db, caller(), run_id(), desk.resources)
 
@@ -34,15 +38,26 @@ async def reading(desk: Desk) -> AsyncIterator[Call]:
 @asynccontextmanager
 async def writing(desk: Desk) -> AsyncIterator[Call]:
     """Committed when the tool ends well, before its answer leaves."""
-    with _readable_errors():
+    with readable_errors():
         async with desk.resources.db.unit_of_work() as db:
             yield Call(db, caller(), run_id(), desk.resources)
 
 
 @contextmanager
-def _readable_errors() -> Iterator[None]:
+def readable_errors() -> Iterator[None]:
     """Our own errors are sentences for their reader, here the model; all others are masked by the server."""
     try:
         yield
     except Problem as problem:
-        raise ToolError(f"{problem.title}. {problem.detail}") from problem
+        raise _said(problem) from problem
+    except Exception as error:
+        problem_of_database = database_away(error)
+        if problem_of_database is None:
+            raise
+        raise _said(problem_of_database) from error
+
+
+def _said(problem: Problem) -> ToolError:
+    more = f" {json.dumps(to_jsonable_python(problem.members, fallback=str))}" if problem.members else ""
+    # A refusal is the tool's answer, no failure of the server.
+    return ToolError(f"{problem.title}. {problem.detail}{more}", log_level=logging.INFO)

@@ -17,6 +17,10 @@ class Scope(StrEnum):
     FILES_WRITE = "files:write"
     KNOWLEDGE_READ = "knowledge:read"
     AGENT_RUN = "agent:run"
+    TOOLS_READ = "tools:read"
+    """The tool server's tools that change nothing; opens no address of the API."""
+    TOOLS_USE = "tools:use"
+    """All tools."""
 
 
 _NEEDED: dict[str, tuple[Scope, Scope | None]] = {

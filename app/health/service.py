@@ -1,7 +1,7 @@
 """Asks each dependency, with a time limit of its own, and says what it answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -58,9 +58,9 @@ async def check_scanner(resources: Resources) -> None:
         raise NotReady(reason)
 
 
-async def readiness(resources: Resources) -> dict[str, str]:
-    """Name → "ok" or the reason, all asked at once."""
-    checks: dict[str, Callable[[Resources], Awaitable[None]]] = {
+async def readiness(resources: Resources, only: Collection[str] | None = None) -> dict[str, str]:
+    """Name → "ok" or the reason, all asked at once; `only` these, else all."""
+    known: dict[str, Callable[[Resources], Awaitable[None]]] = {
         "database": check_database,
         "schema": check_schema,
         "redis": check_redis,
@@ -68,6 +68,7 @@ async def readiness(resources: Resources) -> dict[str, str]:
         "mcp": check_mcp,
         "scanner": check_scanner,
     }
+    checks = {name: check for name, check in known.items() if only is None or name in only}
     answers = await asyncio.gather(*(_ask(check, resources) for check in checks.values()))
     return dict(zip(checks, answers, strict=True))
 

@@ -41,6 +41,7 @@ def evidesk(*words: str) -> tuple[int, str]:
         (["worker", "--queues", "recognition"], ["-m", "app.commands.worker", "--queues", "recognition"]),
         (["relay"], ["-m", "app.commands.relay"]),
         (["mcp"], ["-m", "mcp_server"]),
+        (["mcp", "--stdio"], ["-m", "app.commands.mcp_stdio"]),
         (["migrate"], ["-m", "app.commands.migrate", "head"]),
         (["create-admin"], ["-m", "app.commands.create_admin"]),
         (["openapi", "x.json"], ["-m", "app.commands.openapi", "x.json"]),

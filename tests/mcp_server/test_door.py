@@ -8,12 +8,16 @@ import pytest
 from fastmcp.exceptions import ToolError
 from sqlalchemy import update
 
+from app.accounts import api_keys
+from app.accounts.scopes import Scope
 from app.ai_config.catalogue import ALL_TOOLS, READING_TOOLS
 from app.core.auth import TokenSigner
 from app.core.resources import Resources
+from app.core.storage import LocalStorage, StorageError
 from app.models.user import User
 from mcp_server.server import build_server, tool_names
 from tests.factories.people import Person
+from tests.factories.runs import tool_server
 from tests.mcp_server.calling import call, client, token_of
 
 LISTING = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -31,7 +35,11 @@ async def test_health_lists_the_tools_to_anybody(equipped: Resources) -> None:
     async with httpx2.AsyncClient() as http:
         answer = await http.get(equipped.settings.mcp_endpoint.removesuffix("/mcp") + "/health")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "healthy", "tools_available": sorted(ALL_TOOLS)}
+    assert answer.json() == {
+        "status": "healthy",
+        "tools_available": sorted(ALL_TOOLS),
+        "dependencies": {"database": "ok", "redis": "ok", "storage": "ok"},
+    }
 
 
 async def test_the_server_has_exactly_the_tools_that_can_be_configured(resources: Resources) -> None:
@@ -87,18 +95,6 @@ async def test_nobody_is_named_by_an_argument(equipped: Resources, ada: Person, 
         await call(equipped, ben, "get_ticket", ticket_id=made["ticket_id"])
 
 
-async def test_every_tool_describes_itself_its_arguments_and_its_effects(equipped: Resources, ada: Person) -> None:
-    async with client(equipped, token_of(equipped, ada)) as connected:
-        tools = await connected.list_tools()
-    assert {tool.name for tool in tools} == ALL_TOOLS
-    for tool in tools:
-        assert tool.description
-        assert tool.annotations is not None
-        assert tool.annotations.read_only_hint is (tool.name in READING_TOOLS)
-        assert tool.output_schema is not None
-        assert tool.input_schema["type"] == "object"
-
-
 async def test_an_error_of_our_own_making_is_masked(equipped: Resources, ada: Person) -> None:
     """A run that the token names but that is no id: a mistake of the desk, of which a model learns nothing."""
     token = equipped.signer.mint(
@@ -116,3 +112,52 @@ async def test_the_request_id_of_a_run_reaches_the_tools(equipped: Resources, ad
             equipped.settings.mcp_endpoint.removesuffix("/mcp") + "/health", headers={"X-Request-ID": "run-7"}
         )
     assert answer.headers["X-Request-ID"] == "run-7"
+
+
+@pytest.fixture
+async def keys(equipped: Resources, ada: Person) -> dict[str, str]:
+    made: dict[str, str] = {}
+    async with equipped.db.unit_of_work() as db:
+        for scope in (Scope.TOOLS_READ, Scope.TOOLS_USE, Scope.TICKETS_READ):
+            _row, made[scope] = await api_keys.make(db, ada.who, name=scope, scopes={scope}, expires_at=None)
+    return made
+
+
+async def test_an_api_key_opens_the_tools_of_its_scopes(equipped: Resources, keys: dict[str, str]) -> None:
+    for scope, tools in ((Scope.TOOLS_READ, READING_TOOLS), (Scope.TOOLS_USE, ALL_TOOLS), (Scope.TICKETS_READ, set())):
+        async with client(equipped, keys[scope]) as connected:
+            assert {tool.name for tool in await connected.list_tools()} == tools
+    async with client(equipped, keys[Scope.TOOLS_READ]) as connected:
+        with pytest.raises(ToolError, match="does not allow the tool create_ticket"):
+            await connected.call_tool("create_ticket", {"title": "t", "description": "d"})
+    async with client(equipped, keys[Scope.TOOLS_USE]) as connected:
+        made = (await connected.call_tool("create_ticket", {"title": "t", "description": "d"})).structured_content
+        assert made is not None
+        assert made["created"] is True
+
+
+async def test_a_revoked_key_opens_nothing(equipped: Resources, ada: Person, keys: dict[str, str]) -> None:
+    assert (await post(equipped, keys[Scope.TOOLS_USE])).status_code == 200
+    async with equipped.db.unit_of_work() as db:
+        for key in (await api_keys.page(db, ada.who, cursor=None, limit=9)).rows:
+            await api_keys.revoke(db, ada.who, key.id)
+    assert (await post(equipped, keys[Scope.TOOLS_USE])).status_code == 401
+
+
+async def test_health_says_which_dependency_is_away(resources: Resources) -> None:
+    class Away(LocalStorage):
+        async def ping(self) -> None:
+            raise StorageError("the disk is gone")
+
+    storage = Away(resources.settings.data_dir)
+    async with (
+        tool_server(replace(resources, storage=storage)) as lame,
+        httpx2.AsyncClient() as http,
+    ):
+        answer = await http.get(lame.settings.mcp_endpoint.removesuffix("/mcp") + "/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
+    assert answer.json()["dependencies"] == {
+        "database": "ok",
+        "redis": "ok",
+        "storage": "unreachable (StorageError)",
+    }

@@ -20,6 +20,7 @@ from app.core.settings.files import FileSettings, ScanSettings, SpeechSettings
 from app.core.settings.http import HttpSettings, RateLimitSettings
 from app.core.settings.models import ModelSettings
 from app.core.settings.telemetry import TelemetrySettings
+from app.core.settings.tools import ToolSettings
 from app.core.settings.websocket import WebSocketSettings
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "SpeechSettings",
     "StorageSettings",
     "TelemetrySettings",
+    "ToolSettings",
     "WebSocketSettings",
     "get_settings",
 ]
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
     speech: SpeechSettings = SpeechSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    tools: ToolSettings = ToolSettings()
     websocket: WebSocketSettings = WebSocketSettings()
 
     @property
