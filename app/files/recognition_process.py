@@ -19,11 +19,13 @@ from typing import Any, Final
 from app.files.content_type import ContentType
 from app.files.recognition.result import (
     Box,
+    CutRecording,
     Hostile,
     Progress,
     Recognition,
     RecognitionFailed,
     RecognitionSettings,
+    RecordingPart,
     Segment,
     Stage,
     Unreadable,
@@ -81,6 +83,30 @@ class RecognitionProcess:
             RecognitionFailed: as the engine said, or because it crashed twice, or because time ran out.
         """
         request = {"path": str(path), "content": asdict(content), "settings": asdict(settings)}
+        return _recognition(await self._ask(request, seconds=seconds, progress=progress))
+
+    async def cut(
+        self, path: Path, folder: Path, *, settings: RecognitionSettings, seconds: float, progress: Progress
+    ) -> CutRecording:
+        """Write the speech of the recording at `path` into `folder`, in parts. Raises RecognitionFailed, as `run`."""
+        request = {"path": str(path), "folder": str(folder), "settings": asdict(settings)}
+        done = await self._ask(request, seconds=seconds, progress=progress)
+        parts = [
+            RecordingPart(part["path"], [(start, count) for start, count in part["pieces"]]) for part in done["parts"]
+        ]
+        return CutRecording(done["metadata"], parts)
+
+    async def hear(
+        self,
+        path: Path,
+        pieces: Sequence[tuple[int, int]],
+        *,
+        settings: RecognitionSettings,
+        seconds: float,
+        progress: Progress,
+    ) -> Recognition:
+        """Transcribe one part with the engine of this machine. Raises RecognitionFailed, as `run`."""
+        request = {"path": str(path), "pieces": list(pieces), "settings": asdict(settings)}
         return _recognition(await self._ask(request, seconds=seconds, progress=progress))
 
     async def scan(self, path: Path, group: Group, *, limits: Limits, seconds: float) -> Verdict:

@@ -12,6 +12,7 @@ from app.core.repository import Repository
 from app.files.errors import FileMissing, FileNotScanned, FileQuarantined, UploadMissing
 from app.files.schemas import FileQuery
 from app.models.file import File, FileSegment, ScanStatus
+from app.models.file_part import FilePart
 from app.models.job import Job
 from app.models.ticket import Ticket
 from app.models.upload import ResumableUpload, UploadPiece
@@ -82,6 +83,19 @@ class ProcessedFiles:
         query = select(File).where(File.job_id == job_id).with_for_update()
         return (await self.db.execute(query)).scalar_one_or_none()
 
+    async def with_part(self, part_job_id: UUID) -> File | None:
+        """The file of a part, by the part's job; locked until the unit of work ends."""
+        mine = select(FilePart.file_id).where(FilePart.job_id == part_job_id).scalar_subquery()
+        query = select(File).where(File.id == mine).with_for_update()
+        return (await self.db.execute(query)).scalar_one_or_none()
+
+    async def part_of_job(self, job_id: UUID) -> FilePart | None:
+        return (await self.db.execute(select(FilePart).where(FilePart.job_id == job_id))).scalar_one_or_none()
+
+    async def parts_of(self, file_id: UUID) -> Sequence[FilePart]:
+        query = select(FilePart).where(FilePart.file_id == file_id).order_by(FilePart.position)
+        return (await self.db.execute(query)).scalars().all()
+
 
 class UploadRepository(Repository[ResumableUpload]):
     """Uploads in progress, and those that have just become files: their sender's alone."""
@@ -115,8 +129,8 @@ async def stored_bytes(db: AsyncSession, user_id: int | None) -> int:
 
 
 async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
-    """Those that no file and no upload has."""
-    known: set[str] = set()
-    for column in (File.storage_key, UploadPiece.storage_key):
+    """Those that no file, no upload and no part has."""
+    known: set[str | None] = set()
+    for column in (File.storage_key, UploadPiece.storage_key, FilePart.storage_key):
         known |= set((await db.execute(select(column).where(column.in_(keys)))).scalars())
     return set(keys) - known

@@ -16,8 +16,8 @@ from app.core.resources import Resources
 from app.core.settings import ScanSettings, Settings, get_settings
 from app.core.tasks import RECOGNITION_QUEUE, task
 from app.core.telemetry import get_logger, span
-from app.files import service
-from app.files.recognition.result import Progress, RecognitionFailed, RecognitionSettings, Stage
+from app.files import service, transcribing
+from app.files.recognition.result import Progress, Recognition, RecognitionFailed, RecognitionSettings, Stage
 from app.files.recognition_process import RecognitionProcess
 from app.files.scanning.baseline import SCANNER as BASELINE
 from app.files.scanning.budget import Limits
@@ -34,8 +34,6 @@ TASK_SECONDS = 6 * 3600.0
 """A net below `settings.files.recognition_seconds`, which ends the child process and fails the file with a reason."""
 PROGRESS_SECONDS = 1.0
 """Progress is written at most so often; each note is a transaction and a message to every watcher."""
-VALIDATION_SHARE = 0.1
-"""What the checks before the reading count for in the progress of the whole."""
 
 SCAN_STAGE: Stage = "validation"
 
@@ -59,8 +57,26 @@ async def give_up_file(resources: Resources, job_id: UUID) -> None:
         await service.give_up(db, UUID(str(job_id)))
 
 
+@task(name="files.recognise_part", queue=RECOGNITION_QUEUE, time_limit=TASK_SECONDS)
+async def recognise_part(resources: Resources, job_id: UUID) -> None:
+    try:
+        async with claims.hold(resources, UUID(str(job_id))) as claim:
+            if claim is not None:
+                with span("recognise_part", attempt=claim.attempt):
+                    await transcribing.hear_part(resources, _process, claim, recognition_settings(resources.settings))
+    except ClaimLost:
+        return
+
+
+@task(name="files.give_up_part", time_limit=60)
+async def give_up_part(resources: Resources, job_id: UUID) -> None:
+    await transcribing.give_up_part(resources, UUID(str(job_id)), recognition_settings(resources.settings))
+
+
 async def _recognise(resources: Resources, claim: Claim) -> None:
     async with resources.db.unit_of_work() as db:
+        if await service.wait_again(db, claim):
+            return
         work = await service.begin(db, claim)
     if work is None:
         return
@@ -110,17 +126,27 @@ async def _read(resources: Resources, claim: Claim, work: Work, path: Path) -> N
     try:
         with span("recognise", content=work.content.group, attempt=claim.attempt):
             async with _reporting(resources, claim, work) as progress:
-                recognition = await _process.run(
-                    path,
-                    work.content,
-                    settings=recognition_settings(settings),
-                    seconds=settings.files.recognition_seconds,
-                    progress=progress,
-                )
+                limits = recognition_settings(settings)
+                recognition: Recognition | None
+                if work.content.group in ("audio", "video"):
+                    recognition = await transcribing.read_recording(
+                        resources, _process, claim, path, file_id=work.file_id, settings=limits, progress=progress
+                    )
+                else:
+                    recognition = await _process.run(
+                        path,
+                        work.content,
+                        settings=limits,
+                        seconds=settings.files.recognition_seconds,
+                        progress=progress,
+                    )
     except RecognitionFailed as failure:
         async with resources.db.unit_of_work() as db:
             settle = service.quarantine if failure.hostile else service.fail
             await settle(db, claim, reason=failure.reason, stage=failure.stage)
+        return
+    if recognition is None:
+        # Cut into parts: the last of them completes it.
         return
     async with resources.db.unit_of_work() as db:
         await service.complete(db, claim, recognition)
@@ -134,9 +160,9 @@ async def _reporting(resources: Resources, claim: Claim, work: Work) -> AsyncIte
 
     def take(stage: Stage, fraction: float, message: str) -> None:
         nonlocal latest
-        done = VALIDATION_SHARE * fraction
+        done = service.VALIDATION_SHARE * fraction
         if stage != "validation":
-            done = VALIDATION_SHARE + (1 - VALIDATION_SHARE) * fraction
+            done = service.VALIDATION_SHARE + (1 - service.VALIDATION_SHARE) * fraction
         latest = (stage, max(latest[1], round(done, 3)), message)
         news.set()
 
@@ -181,6 +207,8 @@ def recognition_settings(settings: Settings) -> RecognitionSettings:
         threads=max(1, (os.cpu_count() or 1) // settings.jobs.worker_concurrency),
         whisper_model=settings.speech.whisper_model,
         whisper_compute_type=settings.speech.whisper_compute_type,
+        language=settings.speech.language,
+        part_seconds=settings.speech.part_seconds,
     )
 
 

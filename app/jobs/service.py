@@ -108,6 +108,36 @@ async def postpone(db: AsyncSession, claim: Claim, *, until: datetime | None) ->
     claim.settled = claim.postponed = True
 
 
+async def wait(db: AsyncSession, claim: Claim, *, most: timedelta) -> None:
+    """Give the job back until others `conclude` it; the reaper looks at it after `most`. Raises ClaimLost."""
+    due = func.clock_timestamp() + most
+    values = {"state": JobState.QUEUED, "lease_expires_at": None, "due_at": due, "attempts": Job.attempts - 1}
+    await _write(db, claim, **values)
+    claim.settled = claim.postponed = True
+
+
+async def note(db: AsyncSession, job_id: uuid.UUID, *, stage: str, fraction: float) -> None:
+    """How far others are with a job that waits for them; never less than before."""
+    await db.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state == JobState.QUEUED)
+        .values(stage=stage, progress=func.greatest(Job.progress, min(max(fraction, 0.0), 1.0)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def conclude(db: AsyncSession, job_id: uuid.UUID, *, error: str | None = None) -> None:
+    """Settle a job that waited: its results are there, or never will be. Whoever may look at it just now loses it."""
+    ended = _ended(JobState.SUCCEEDED if error is None else JobState.FAILED)
+    progress = {} if error is not None else {"progress": 1.0}
+    await db.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+        .values(**ended, **progress, claim=None, error=error)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def requeue(db: AsyncSession, claim: Claim, *, due_at: datetime, error: str) -> None:
     """The attempt counts and another will follow; whoever calls this sees to the dispatch. Raises ClaimLost."""
     await _write(db, claim, state=JobState.QUEUED, lease_expires_at=None, due_at=due_at, error=error)

@@ -9,6 +9,7 @@ from app.analytics import events as analytics
 from app.files import events as files
 from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
+from app.files.service import PART_KIND as FILE_PART
 from app.knowledge import events as knowledge
 from app.knowledge import tasks as knowledge_tasks
 from app.knowledge.service import JOB_KIND as INDEXING
@@ -52,6 +53,7 @@ def _tickets(subscriptions: Subscriptions) -> None:
 
 def _files(subscriptions: Subscriptions) -> None:
     subscriptions.job(FILE_RECOGNITION, run=file_tasks.recognise_file, exhausted=file_tasks.give_up_file)
+    subscriptions.job(FILE_PART, run=file_tasks.recognise_part, exhausted=file_tasks.give_up_part)
     subscriptions.on(files.FileUploadStarted, pushes.file_upload_started)
     subscriptions.on(files.FileUploadCompleted, pushes.file_upload_completed)
     subscriptions.on(files.FileProcessingProgress, pushes.file_processing_progress)

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -11,6 +11,8 @@ from app.core.settings import FileSettings, Settings
 from app.main import create_app
 from tests.factories import people
 from tests.factories.people import Person
+from tests.files.speech import peers
+from tests.files.speech.peers import Peer
 
 Upload = Callable[..., Awaitable[httpx2.Response]]
 SMALL_LIMIT = 300_000
@@ -63,3 +65,9 @@ async def small_api(resources: Resources, settings: Settings) -> AsyncIterator[h
         transport = httpx2.ASGITransport(app=application, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
+
+
+@pytest.fixture
+def openai() -> Iterator[Peer]:
+    with peers.serving(peers.openai) as peer:
+        yield peer

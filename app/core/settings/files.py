@@ -1,6 +1,8 @@
 """What a file may be, and how it is read."""
 
-from pydantic import BaseModel, Field
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 MEBIBYTE = 1024 * 1024
 
@@ -39,7 +41,48 @@ class ScanSettings(BaseModel):
 
 
 class SpeechSettings(BaseModel):
+    engines: list[Literal["openai", "deepgram", "transcribe", "local"]] = Field(
+        default=["local"], min_length=1, description='Asked in this order until one can, as ["deepgram", "local"].'
+    )
+    language: str | None = Field(
+        default=None, pattern=r"^[a-z]{2,3}$", description="ISO 639-1 code of all recordings; unset: engines detect it."
+    )
+    part_seconds: int = Field(
+        default=300, ge=10, le=600, description="A recording with more speech is cut into parts that workers share."
+    )
     whisper_model: str | None = Field(
         default=None, description="Directory (or cached name) of faster-whisper weights; else pocketsphinx is used."
     )
     whisper_compute_type: str = "int8"
+    wait_minutes: float = Field(
+        default=60.0, ge=0, description="How long a recording waits, when no engine can be reached, before it fails."
+    )
+    remote_seconds: float = Field(default=120.0, gt=0, description="Time limit of one request to OpenAI or Deepgram.")
+    openai_url: str = Field(
+        default="https://api.openai.com/v1", description="Or any server with OpenAI's /audio/transcriptions."
+    )
+    openai_key: SecretStr | None = Field(default=None, description="Unset: OPENAI_API_KEY, if there is one.")
+    openai_model: str = "whisper-1"
+    deepgram_url: str = "https://api.deepgram.com"
+    deepgram_key: SecretStr | None = None
+    deepgram_model: str = "nova-3"
+    transcribe_bucket: str | None = Field(
+        default=None, description="S3 bucket for clips and transcripts while AWS Transcribe works on them."
+    )
+    transcribe_prefix: str = "speech/"
+    transcribe_region: str | None = Field(default=None, description="Unset: as boto3 finds it. Credentials likewise.")
+    transcribe_language: str | None = Field(
+        default=None, pattern=r"^[a-z]{2,3}-[A-Z]{2}$", description="As en-US; unset: Transcribe identifies it."
+    )
+    transcribe_seconds: float = Field(default=900.0, gt=0, description="How long one of its jobs is waited for.")
+    transcribe_poll_seconds: float = Field(default=5.0, gt=0)
+
+    @model_validator(mode="after")
+    def _engines_can_be_asked(self) -> Self:
+        if len(set(self.engines)) != len(self.engines):
+            raise ValueError("EVIDESK_SPEECH__ENGINES names an engine twice.")
+        if "deepgram" in self.engines and self.deepgram_key is None:
+            raise ValueError("The speech engine deepgram needs EVIDESK_SPEECH__DEEPGRAM_KEY.")
+        if "transcribe" in self.engines and not self.transcribe_bucket:
+            raise ValueError("The speech engine transcribe needs EVIDESK_SPEECH__TRANSCRIBE_BUCKET.")
+        return self

@@ -18,8 +18,16 @@ import numpy as np
 
 from app.files.content_type import ContentType
 from app.files.recognition.image import ocr_engine
+from app.files.recognition.media import cut_recording, hear
 from app.files.recognition.recognise import recognise
-from app.files.recognition.result import Progress, Recognition, RecognitionFailed, RecognitionSettings, Stage
+from app.files.recognition.result import (
+    CutRecording,
+    Progress,
+    Recognition,
+    RecognitionFailed,
+    RecognitionSettings,
+    Stage,
+)
 from app.files.scanning.baseline import scan
 from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
@@ -43,16 +51,17 @@ def answer(request: dict[str, Any], send: TextIO) -> None:
         _send(send, {"failed": {"reason": reason, "stage": "validation", "hostile": False}})
 
 
-def _done(request: dict[str, Any], progress: Progress) -> Recognition | Verdict:
+def _done(request: dict[str, Any], progress: Progress) -> Recognition | CutRecording | Verdict:
     path = Path(request["path"])
     if "limits" in request:
         return scan(path, request["group"], Limits(**request["limits"]))
-    return recognise(
-        path,
-        ContentType(**request["content"]),
-        settings=RecognitionSettings(**request["settings"]),
-        progress=progress,
-    )
+    settings = RecognitionSettings(**request["settings"])
+    if "folder" in request:
+        return cut_recording(path, Path(request["folder"]), settings=settings, progress=progress)
+    if "pieces" in request:
+        pieces = [(start, count) for start, count in request["pieces"]]
+        return hear(path, pieces, settings=settings, progress=progress)
+    return recognise(path, ContentType(**request["content"]), settings=settings, progress=progress)
 
 
 def serve(requests: TextIO, send: TextIO) -> None:

@@ -1,12 +1,12 @@
-"""Recordings: demuxed and decoded with PyAV (FFmpeg in its wheel) to 16 kHz mono, cut at pauses.
+"""Recordings: demuxed and decoded with PyAV (FFmpeg in its wheel) to 16 kHz mono, and cut into parts of speech.
 
-FFmpeg may open only the file it is given (no playlist, no network) and only container formats listed here.
-Audio is decoded as it is transcribed: memory does not grow with the recording's length.
+FFmpeg may open only the file it is given (no playlist, no network) and only container formats listed here. What comes
+out is FLAC that we wrote ourselves: whoever reads it on, an engine here or a service elsewhere, never sees the
+stranger's file. Memory does not grow with the recording's length.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
@@ -14,47 +14,32 @@ import av
 import av.container
 import av.error
 import numpy as np
-from numpy.typing import NDArray
 
 from app.files.recognition.result import (
+    SAMPLE_RATE,
+    CutRecording,
     Progress,
     Recognition,
     RecognitionSettings,
+    RecordingPart,
     Scalar,
     Segment,
     Unreadable,
     joined,
     weighted_confidence,
 )
-from app.files.recognition.speech import SpeechEngine, speech_engine
+from app.files.recognition.sound import Pcm, Samples, read_flac, write_flac
+from app.files.recognition.speech import speech_engine
+from app.files.recognition.voice import speech_pieces
 
-Samples = NDArray[np.int16]
-
-SAMPLE_RATE: Final = 16_000
-SHORTEST_CUT_S: Final = 8.0
-LONGEST_CUT_S: Final = 25.0
-"""Whisper looks at 30 s at a time; a passage is cut at the first pause after 8 s, at the latest after 25 s."""
-
-_PAUSE_WINDOW: Final = SAMPLE_RATE * 3 // 10
 _CONTAINERS: Final = (
     "wav,w64,mp3,ogg,flac,aac,aiff,amr,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,caf,au"
 )
+_TOLD_EVERY_S: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class PcmSegment:
-    """Mono samples at 16 kHz, and where in the recording they begin (seconds)."""
-
-    start_s: float
-    samples: Samples
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / SAMPLE_RATE
-
-
-def recognise_media(path: Path, *, settings: RecognitionSettings, progress: Progress) -> Recognition:
-    """Transcribe a recording.
+def cut_recording(path: Path, folder: Path, *, settings: RecognitionSettings, progress: Progress) -> CutRecording:
+    """Find the speech in a recording and write it into `folder`, in parts of about `settings.part_seconds` of speech.
 
     Raises:
         Unreadable: damaged, without an audio stream, without a sample, or longer than allowed.
@@ -63,16 +48,43 @@ def recognise_media(path: Path, *, settings: RecognitionSettings, progress: Prog
     with _opened(path) as container:
         metadata = _described(container)
         total = _checked_duration(container, settings.max_media_seconds)
-        pcm = _limited(pcm_segments(container), settings.max_media_seconds)
-        first = next(pcm, None)
-        if first is None:
-            raise Unreadable("The recording has no samples: there is nothing to hear.", "validation")
-        engine = speech_engine(settings.whisper_model, settings.whisper_compute_type, settings.threads)
-        progress("transcription", 0.0, f"Listening with {engine.name}")
-        segments, heard = _transcribed(engine, first, pcm, total, progress)
-    segments = segments[: settings.max_segments]
-    text, cut = joined(segments, settings.max_chars)
-    progress("transcription", 1.0, f"Heard {len(segments)} passages" if segments else "Heard no speech")
+        listened = _Listened(_decoded(container), settings.max_media_seconds, total, progress)
+        parts = list(_parts(speech_pieces(iter(listened)), folder, settings.part_seconds))
+    if not listened.samples:
+        raise Unreadable("The recording has no samples: there is nothing to hear.", "validation")
+    spoken = sum(count for part in parts for _, count in part.pieces)
+    metadata |= {
+        "heard_seconds": round(listened.samples / SAMPLE_RATE, 3),
+        "speech_seconds": round(spoken / SAMPLE_RATE, 3),
+    }
+    return CutRecording(metadata, parts)
+
+
+def hear(
+    path: Path, pieces: list[tuple[int, int]], *, settings: RecognitionSettings, progress: Progress
+) -> Recognition:
+    """Transcribe one part with the engine of this machine. Times are seconds within the part's file.
+
+    Raises:
+        Unreadable: the file is not what was written.
+    """
+    engine = speech_engine(settings.whisper_model, settings.whisper_compute_type, settings.threads, settings.language)
+    whole = max(1, sum(count for _, count in pieces))
+
+    def measured() -> Iterator[Pcm]:
+        for piece in read_flac(path, pieces):
+            yield piece
+            share = (piece.start + len(piece.samples)) / whole
+            progress("transcription", min(0.99, share), f"Heard {share:.0%} with {engine.name}")
+
+    try:
+        segments = [
+            Segment(passage.text, passage.confidence, start_s=round(passage.start, 2), end_s=round(passage.end, 2))
+            for passage in engine.transcribe(measured())
+        ]
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise Unreadable(f"The part cannot be read: {_said(error)}.", "transcription") from error
+    text, _ = joined(segments, settings.max_chars)
     return Recognition(
         analysis_type="transcription",
         text=text,
@@ -81,38 +93,58 @@ def recognise_media(path: Path, *, settings: RecognitionSettings, progress: Prog
         engine=engine.name,
         engine_version=engine.version,
         language=engine.language,
-        metadata={**metadata, "heard_seconds": round(heard, 3), "truncated": cut},
     )
 
 
-def pcm_segments(container: av.container.InputContainer) -> Iterator[PcmSegment]:
-    """The first audio stream, resampled and cut at pauses.
-
-    Raises:
-        Unreadable: there is no audio stream, or decoding fails before any sample came out. A recording that
-            breaks off later is transcribed as far as it goes.
-    """
-    if not container.streams.audio:
-        raise Unreadable("The recording has no audio stream.", "validation")
-    kept: list[Samples] = []
-    held = start = 0
-    for samples in _decoded(container):
-        kept.append(samples)
-        held += len(samples)
-        while held >= SHORTEST_CUT_S * SAMPLE_RATE:
-            pending = np.concatenate(kept)
-            cut = _pause(pending)
-            if cut is None:
-                kept = [pending]
-                break
-            yield PcmSegment(start / SAMPLE_RATE, pending[:cut])
-            start += cut
-            kept, held = [pending[cut:]], len(pending) - cut
+def _parts(pieces: Iterator[Pcm], folder: Path, seconds: float) -> Iterator[RecordingPart]:
+    held: list[Pcm] = []
+    for piece in pieces:
+        held.append(piece)
+        if sum(one.seconds for one in held) >= seconds:
+            yield _written(held, folder)
+            held = []
     if held:
-        yield PcmSegment(start / SAMPLE_RATE, np.concatenate(kept))
+        yield _written(held, folder)
+
+
+def _written(pieces: list[Pcm], folder: Path) -> RecordingPart:
+    path = folder / f"{pieces[0].start}.flac"
+    write_flac(path, pieces)
+    return RecordingPart(str(path), [(piece.start, len(piece.samples)) for piece in pieces])
+
+
+class _Listened:
+    """Counts what is decoded. A header may lie about the duration; what is decoded may not."""
+
+    def __init__(self, blocks: Iterator[Samples], limit: float, total: float | None, progress: Progress) -> None:
+        self._blocks, self._limit, self._total, self._progress = blocks, limit, total, progress
+        self.samples = 0
+
+    def __iter__(self) -> Iterator[Samples]:
+        told = 0
+        for block in self._blocks:
+            self.samples += len(block)
+            seconds = self.samples / SAMPLE_RATE
+            if seconds > self._limit:
+                raise Unreadable(
+                    f"The recording is longer than the {self._limit / 60:.0f} minutes allowed.", "validation"
+                )
+            if seconds >= told + _TOLD_EVERY_S:
+                told = int(seconds)
+                share = min(0.99, seconds / self._total) if self._total else 0.5
+                self._progress("validation", share, f"Looked for speech in {seconds:.0f} s")
+            yield block
 
 
 def _decoded(container: av.container.InputContainer) -> Iterator[Samples]:
+    """The first audio stream, resampled.
+
+    Raises:
+        Unreadable: there is none, or decoding fails before any sample came out. A recording that breaks off later is
+            heard as far as it goes.
+    """
+    if not container.streams.audio:
+        raise Unreadable("The recording has no audio stream.", "validation")
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     stream = container.streams.audio[0]
     came = False
@@ -126,57 +158,6 @@ def _decoded(container: av.container.InputContainer) -> Iterator[Samples]:
     except (av.error.FFmpegError, ValueError, OSError) as error:
         if not came:
             raise Unreadable(f"The audio cannot be decoded: {_said(error)}.", "validation") from error
-
-
-def _pause(samples: Samples) -> int | None:
-    """Where to cut: the quietest 0.3 s between 8 s and 25 s once it is quiet enough or 25 s are full."""
-    searched = samples[int(SHORTEST_CUT_S * SAMPLE_RATE) : int(LONGEST_CUT_S * SAMPLE_RATE)]
-    windows = len(searched) // _PAUSE_WINDOW
-    if windows == 0:
-        return None
-    levels = np.sqrt(np.mean(searched[: windows * _PAUSE_WINDOW].reshape(windows, -1).astype(np.float32) ** 2, axis=1))
-    loudness = float(np.sqrt(np.mean(samples.astype(np.float32) ** 2)))
-    quiet = np.flatnonzero(levels < loudness * 0.15)
-    if len(quiet):
-        chosen = int(quiet[0])
-    elif len(samples) >= LONGEST_CUT_S * SAMPLE_RATE:
-        chosen = int(np.argmin(levels))
-    else:
-        return None
-    return int(SHORTEST_CUT_S * SAMPLE_RATE) + chosen * _PAUSE_WINDOW + _PAUSE_WINDOW // 2
-
-
-def _transcribed(
-    engine: SpeechEngine, first: PcmSegment, rest: Iterator[PcmSegment], total: float | None, progress: Progress
-) -> tuple[list[Segment], float]:
-    heard = 0.0
-
-    def measured() -> Iterator[PcmSegment]:
-        nonlocal heard
-        for pcm in _chained(first, rest):
-            yield pcm
-            heard = pcm.start_s + pcm.seconds
-            share = min(0.99, heard / total) if total else 0.5
-            progress("transcription", share, f"Heard {heard:.0f} s" + (f" of {total:.0f} s" if total else ""))
-
-    segments = [
-        Segment(passage.text, passage.confidence, start_s=round(passage.start, 2), end_s=round(passage.end, 2))
-        for passage in engine.transcribe(measured())
-    ]
-    return segments, heard
-
-
-def _chained(first: PcmSegment, rest: Iterator[PcmSegment]) -> Iterator[PcmSegment]:
-    yield first
-    yield from rest
-
-
-def _limited(segments: Iterator[PcmSegment], limit: float) -> Iterator[PcmSegment]:
-    """A header may lie about the duration; what is decoded may not."""
-    for segment in segments:
-        if segment.start_s + segment.seconds > limit:
-            raise Unreadable(f"The recording is longer than the {limit / 60:.0f} minutes allowed.", "transcription")
-        yield segment
 
 
 @contextmanager

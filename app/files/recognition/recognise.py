@@ -1,4 +1,4 @@
-"""The one entry: which engine reads which content."""
+"""Which engine reads which content; recordings alone go another way, by `app.files.recognition.media`."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ from app.files.content_type import ContentType
 from app.files.recognition.archive import recognise_archive
 from app.files.recognition.document import converts, recognise_document
 from app.files.recognition.image import recognise_image
-from app.files.recognition.media import recognise_media
 from app.files.recognition.pdf import recognise_pdf
 from app.files.recognition.result import Progress, Recognition, RecognitionSettings, Unreadable
 from app.files.recognition.text import recognise_text
@@ -21,8 +20,6 @@ def recognise(path: Path, content: ContentType, *, settings: RecognitionSettings
     match content.group:
         case "image":
             return recognise_image(path, settings=settings, progress=progress)
-        case "audio" | "video":
-            return recognise_media(path, settings=settings, progress=progress)
         case "document" if content.label == "pdf":
             return recognise_pdf(path, settings=settings, progress=progress)
         case "document":

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Stage = Literal["validation", "ocr", "transcription"]
 Progress = Callable[[Stage, float, str], None]
 """`progress(stage, fraction, message)`: the fraction of this stage that is done, 0..1."""
 
+SAMPLE_RATE: Final = 16_000
+"""Of decoded sound."""
 Scalar = str | int | float | bool | None
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -26,6 +28,8 @@ class RecognitionSettings:
     threads: int = 1
     whisper_model: str | None = None
     whisper_compute_type: str = "int8"
+    language: str | None = None
+    part_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,22 @@ class Recognition:
     engine_version: str
     language: str | None = None
     metadata: dict[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPart:
+    """FLAC at `path` with pieces of the recording one after another: (first sample in the recording, how many)."""
+
+    path: str
+    pieces: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class CutRecording:
+    """A recording's speech, in order. No part: nobody speaks in it."""
+
+    metadata: dict[str, Scalar]
+    parts: list[RecordingPart]
 
 
 class RecognitionFailed(Exception):

@@ -1,4 +1,4 @@
-"""Speech engines behind one port: faster-whisper where its weights are, PocketSphinx (in its wheel) otherwise.
+"""The speech engines of this machine: faster-whisper where its weights are, PocketSphinx (in its wheel) otherwise.
 
 | engine         | confidence of a passage                                                                         |
 |----------------|-------------------------------------------------------------------------------------------------|
@@ -8,7 +8,6 @@
 """
 
 import logging
-import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,25 +16,18 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from faster_whisper import WhisperModel
-from numpy.typing import NDArray
 from pocketsphinx import Decoder
+
+from app.files.recognition.confidence import whisper_confidence
+from app.files.recognition.result import SAMPLE_RATE
+from app.files.recognition.sound import Pcm, Samples
 
 _log = logging.getLogger(__name__)
 
-SAMPLE_RATE: Final = 16_000
 SPHINX_CAP: Final = 0.4
 _SPHINX_FRAMES_PER_S: Final = 100
 _LOUD_ENOUGH: Final = 30.0
 """Root mean square of 16-bit samples below which a passage counts as silence (about −60 dBFS)."""
-
-
-class Pcm(Protocol):
-    """Mono 16 kHz samples and where they begin."""
-
-    @property
-    def start_s(self) -> float: ...
-    @property
-    def samples(self) -> NDArray[np.int16]: ...
 
 
 class Passage(NamedTuple):
@@ -45,17 +37,17 @@ class Passage(NamedTuple):
     confidence: float
 
 
-class SpeechEngine(Protocol):
+class LocalSpeech(Protocol):
     name: str
     version: str
 
     @property
     def language(self) -> str | None:
-        """The language heard last, as the engine knows it (ISO 639-1)."""
+        """The language of what was heard last, as the engine knows it (ISO 639-1)."""
         ...
 
     def transcribe(self, segments: Iterator[Pcm]) -> Iterator[Passage]:
-        """Passages in order, times in seconds from the recording's start."""
+        """Passages in order; times in seconds, as the segments count them."""
         ...
 
 
@@ -64,9 +56,9 @@ class WhisperEngine:
 
     name = "faster-whisper"
 
-    def __init__(self, model: str, *, compute_type: str, threads: int) -> None:
+    def __init__(self, model: str, *, compute_type: str, threads: int, language: str | None = None) -> None:
         self.version = version("faster-whisper")
-        self._language: str | None = None
+        self._wanted, self._language = language, language
         self._model = WhisperModel(
             model, device="cpu", compute_type=compute_type, cpu_threads=threads, local_files_only=True
         )
@@ -76,21 +68,22 @@ class WhisperEngine:
         return self._language
 
     def transcribe(self, segments: Iterator[Pcm]) -> Iterator[Passage]:
+        self._language = self._wanted
         for pcm in segments:
             if _silent(pcm.samples):
                 continue
             audio = pcm.samples.astype(np.float32) / 32768.0
             passages, info = self._model.transcribe(
-                audio, language=self._language, beam_size=5, condition_on_previous_text=False
+                audio, language=self._language, beam_size=5, condition_on_previous_text=False, vad_filter=False
             )
             # The first passage decides the language, so that a short later one cannot change it.
             self._language = self._language or info.language
             for passage in passages:
-                sure = math.exp(min(0.0, passage.avg_logprob)) * (1.0 - passage.no_speech_prob)
                 if text := passage.text.strip():
-                    yield Passage(
-                        pcm.start_s + passage.start, pcm.start_s + passage.end, text, round(min(1.0, max(0.0, sure)), 4)
-                    )
+                    sure = whisper_confidence(passage.avg_logprob, passage.no_speech_prob)
+                    # Its 30 s window may be longer than the piece.
+                    start, end = min(passage.start, pcm.seconds), min(passage.end, pcm.seconds)
+                    yield Passage(pcm.start_s + start, pcm.start_s + end, text, sure)
 
 
 class SphinxEngine:
@@ -120,7 +113,7 @@ class SphinxEngine:
             posteriors = [min(1.0, max(0.0, float(word.prob))) for _, word in spoken]
             yield Passage(
                 start=pcm.start_s + spoken[0][1].start_frame / _SPHINX_FRAMES_PER_S,
-                end=pcm.start_s + (spoken[-1][1].end_frame + 1) / _SPHINX_FRAMES_PER_S,
+                end=pcm.start_s + min((spoken[-1][1].end_frame + 1) / _SPHINX_FRAMES_PER_S, pcm.seconds),
                 text=" ".join(text for text, _ in spoken),
                 confidence=sphinx_confidence(posteriors),
             )
@@ -131,15 +124,17 @@ def sphinx_confidence(posteriors: list[float]) -> float:
 
 
 @lru_cache(maxsize=1)
-def speech_engine(whisper_model: str | None, compute_type: str, threads: int) -> SpeechEngine:
+def speech_engine(
+    whisper_model: str | None, compute_type: str, threads: int, language: str | None = None
+) -> LocalSpeech:
     """The process's one engine: Whisper if `whisper_model` is a directory or a name in the local cache."""
     if whisper_model:
         try:
-            return WhisperEngine(whisper_model, compute_type=compute_type, threads=threads)
+            return WhisperEngine(whisper_model, compute_type=compute_type, threads=threads, language=language)
         except (OSError, ValueError, RuntimeError) as error:
             _log.warning("whisper weights cannot be used, falling back to pocketsphinx: %s", error)
     return SphinxEngine()
 
 
-def _silent(samples: NDArray[np.int16]) -> bool:
+def _silent(samples: Samples) -> bool:
     return len(samples) == 0 or float(np.sqrt(np.mean(samples.astype(np.float32) ** 2))) < _LOUD_ENOUGH

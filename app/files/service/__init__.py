@@ -1,26 +1,43 @@
 """What can be done with files. Session and principal first, the rest by name; the caller's unit of work commits."""
 
 from app.files.service.intake import Received, Slot, receive, receive_bytes
-from app.files.service.processing import Work, begin, complete, fail, give_up, report_progress
+from app.files.service.parts import (
+    PART_KIND,
+    PartWork,
+    begin_part,
+    fail_part,
+    finish_part,
+    give_up_part,
+    split,
+    wait_again,
+)
+from app.files.service.processing import VALIDATION_SHARE, Work, begin, complete, fail, give_up, report_progress
 from app.files.service.reading import Content, content, get, list_files, open_content, read_text, status, status_of_job
 from app.files.service.scanning import check_scanner, pass_scan, quarantine, wait_for_scanner
 from app.files.service.uploading import JOB_KIND, add, attach
 
 __all__ = [
     "JOB_KIND",
+    "PART_KIND",
+    "VALIDATION_SHARE",
     "Content",
+    "PartWork",
     "Received",
     "Slot",
     "Work",
     "add",
     "attach",
     "begin",
+    "begin_part",
     "check_scanner",
     "complete",
     "content",
     "fail",
+    "fail_part",
+    "finish_part",
     "get",
     "give_up",
+    "give_up_part",
     "list_files",
     "open_content",
     "pass_scan",
@@ -29,7 +46,9 @@ __all__ = [
     "receive",
     "receive_bytes",
     "report_progress",
+    "split",
     "status",
     "status_of_job",
+    "wait_again",
     "wait_for_scanner",
 ]

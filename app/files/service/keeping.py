@@ -15,8 +15,9 @@ from app.files.service import resumable
 log = get_logger(__name__)
 
 ROWS = 500
-# Of files, of pieces, and of what a crash left half-written of either; anything else in the store is not ours to judge.
-_OURS = re.compile(r"(uploads/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)")
+# Of files, of uploads' pieces, of recordings' parts, and of what a crash left half-written of any; anything else in the
+# store is not ours to judge.
+_OURS = re.compile(r"(uploads/|parts/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)")
 
 
 async def remove(storage: Storage, keys: Iterable[str]) -> None:

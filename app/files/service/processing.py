@@ -22,8 +22,10 @@ from app.jobs.service import Claim
 from app.models.file import File, FileSegment, ProcessingStatus, ScanStatus
 from app.outbox import writer as outbox
 
-_OPEN = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
+OPEN = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
 FIRST_STAGE = "validation"
+VALIDATION_SHARE = 0.1
+"""What the checks before the reading count for in the progress of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ async def complete(db: AsyncSession, claim: Claim, recognition: Recognition) -> 
     if file is None:
         await jobs.fail(db, claim, reason="The file was deleted.")
         return
+    await store(db, file, recognition)
+    await jobs.succeed(db, claim)
+
+
+async def store(db: AsyncSession, file: File, recognition: Recognition) -> None:
+    """What was read, in place of whatever there was, and that it is so."""
     file.processing_status = ProcessingStatus.COMPLETED
     file.analysis_type = recognition.analysis_type
     file.text = recognition.text
@@ -90,13 +98,12 @@ async def complete(db: AsyncSession, claim: Claim, recognition: Recognition) -> 
         db,
         event(
             file_id=file.id,
-            job_id=claim.job_id,
+            job_id=file.job_id,
             filename=file.filename,
             confidence=recognition.confidence,
             timestamp=now(),
         ),
     )
-    await jobs.succeed(db, claim)
 
 
 async def fail(db: AsyncSession, claim: Claim, *, reason: str, stage: str) -> None:
@@ -112,7 +119,7 @@ async def give_up(db: AsyncSession, job_id: UUID) -> None:
     """Its job failed as often as it may. Does nothing the second time."""
     file = await ProcessedFiles(db).of_job(job_id)
     job = await jobs.find(db, job_id)
-    if file is None or job is None or file.processing_status not in _OPEN:
+    if file is None or job is None or file.processing_status not in OPEN:
         return
     file.processing_status = ProcessingStatus.FAILED
     tell_failure(db, file, reason=job.error or "Given up.", stage=job.stage or FIRST_STAGE)
