@@ -10,6 +10,7 @@ from app.ai_config import routes as ai_config
 from app.analytics import routes as analytics
 from app.core.http import API_PREFIX
 from app.directory import routes as directory
+from app.evaluations import routes as evaluations
 from app.files import resumable_routes
 from app.files import routes as files
 from app.health import routes as health
@@ -34,6 +35,7 @@ ROOMS = (
     # Before ai_config, whose `/ai-config/{agent_type}` would take its addresses.
     providers.router,
     ai_config.router,
+    evaluations.router,
     directory.router,
     analytics.router,
     outbox.router,

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.cors import CORSMiddleware
 
 from app.accounts.authentication import identify
-from app.ai_config.service import ensure_defaults
+from app.ai_config import service as ai_config
 from app.api import SERVED_AS, include_api
 from app.core.auth import signing_secret
 from app.core.http import API_PREFIX, install_error_handlers
@@ -19,6 +19,7 @@ from app.core.ratelimit import RateLimitMiddleware
 from app.core.resources import Resources, open_resources
 from app.core.settings import Settings, get_settings
 from app.core.telemetry import configure_logging, configure_tracing, get_logger
+from app.evaluations import service as evaluations
 from app.websocket.manager import open_manager
 
 log = get_logger(__name__)
@@ -50,7 +51,8 @@ EXPOSED_HEADERS = (
 async def _store_defaults(resources: Resources) -> None:
     try:
         async with resources.db.unit_of_work() as db:
-            await ensure_defaults(db, resources.settings)
+            await ai_config.ensure_defaults(db, resources.settings)
+            await evaluations.ensure_defaults(db)
     except (SQLAlchemyError, OSError) as error:
         # The database is away: say so by /ready, do not refuse to start. The next start stores them.
         log.warning("defaults_not_stored", error=type(error).__name__)

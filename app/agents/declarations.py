@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput
 from pydantic_ai.toolsets import AbstractToolset
 
@@ -74,7 +75,6 @@ def _agent(kind: AgentType, answer: type[Any]) -> Agent[RunDeps, Any]:
 
 
 customer_support: Agent[RunDeps, TicketDraftResult] = _agent(AgentType.CUSTOMER_SUPPORT, TicketDraftResult)
-categorization: Agent[RunDeps, CategorizationResult] = _agent(AgentType.CATEGORIZATION, CategorizationResult)
 
 
 @customer_support.output_validator
@@ -88,15 +88,26 @@ def _the_ticket_exists(run: RunContext[RunDeps], answer: TicketDraftResult) -> T
     return answer.model_copy(update={"ticket_id": ticket_id})
 
 
+ANSWERS: dict[AgentType, type[BaseModel]] = {
+    AgentType.CUSTOMER_SUPPORT: TicketDraftResult,
+    AgentType.CATEGORIZATION: CategorizationResult,
+    AgentType.FILE_ANALYSIS: FileFindings,
+    AgentType.CONTEXT: ContextResult,
+    AgentType.TRIAGE: TriageResult,
+    AgentType.ROUTING: RoutingResult,
+    AgentType.RESPONSE: ReplyResult,
+    AgentType.QUALITY: QualityResult,
+    AgentType.ESCALATION: EscalationResult,
+    AgentType.LEARNING: LearningResult,
+}
+
+
+def answer_fields(kind: AgentType) -> frozenset[str]:
+    """What an agent's answer consists of."""
+    return frozenset(ANSWERS[kind].model_fields)
+
+
 AGENTS: dict[AgentType, Agent[RunDeps, Any]] = {
     AgentType.CUSTOMER_SUPPORT: customer_support,
-    AgentType.CATEGORIZATION: categorization,
-    AgentType.FILE_ANALYSIS: _agent(AgentType.FILE_ANALYSIS, FileFindings),
-    AgentType.CONTEXT: _agent(AgentType.CONTEXT, ContextResult),
-    AgentType.TRIAGE: _agent(AgentType.TRIAGE, TriageResult),
-    AgentType.ROUTING: _agent(AgentType.ROUTING, RoutingResult),
-    AgentType.RESPONSE: _agent(AgentType.RESPONSE, ReplyResult),
-    AgentType.QUALITY: _agent(AgentType.QUALITY, QualityResult),
-    AgentType.ESCALATION: _agent(AgentType.ESCALATION, EscalationResult),
-    AgentType.LEARNING: _agent(AgentType.LEARNING, LearningResult),
+    **{kind: _agent(kind, answer) for kind, answer in ANSWERS.items() if kind is not AgentType.CUSTOMER_SUPPORT},
 }

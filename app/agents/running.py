@@ -54,7 +54,8 @@ class Prompt:
     material: dict[str, Any] | None = None
 
     def document(self) -> str:
-        about_a_ticket = {} if self.ticket_id is None else {"ticket_id": self.ticket_id, "material": self.material}
+        about_a_ticket = {} if self.ticket_id is None else {"ticket_id": self.ticket_id}
+        found = {} if self.ticket_id is None and self.material is None else {"material": self.material}
         return json.dumps(
             {
                 "operation": self.operation,
@@ -64,6 +65,7 @@ class Prompt:
                 "conversation_history": self.conversation_history or [],
                 "integration": self.integration,
                 **about_a_ticket,
+                **found,
             },
             ensure_ascii=False,
         )
@@ -98,16 +100,17 @@ async def run_agent(
     with span(f"agent {kind.value}", operation=prompt.operation, model=config.model):
         try:
             purpose = Purpose(prompt.operation, user_id, version, asyncio.get_running_loop().time() + config.timeout)
-            model = road.model(config.model, purpose, meter.journal)
-            finished = await AGENTS[kind].run(
-                prompt.document(),
-                model=model,
-                deps=deps,
-                model_settings=ModelSettings(temperature=config.temperature, max_tokens=config.max_tokens),
-                usage=meter.usage,
-                usage_limits=UsageLimits(request_limit=MAX_MODEL_REQUESTS, tool_calls_limit=MAX_TOOL_CALLS),
-                timeout=config.timeout,
-            )
+            # Entered, so that the connections to its providers end with the run.
+            async with road.model(config.model, purpose, meter.journal) as model:
+                finished = await AGENTS[kind].run(
+                    prompt.document(),
+                    model=model,
+                    deps=deps,
+                    model_settings=ModelSettings(temperature=config.temperature, max_tokens=config.max_tokens),
+                    usage=meter.usage,
+                    usage_limits=UsageLimits(request_limit=MAX_MODEL_REQUESTS, tool_calls_limit=MAX_TOOL_CALLS),
+                    timeout=config.timeout,
+                )
         except (ModelUnavailable, UnknownModel) as error:
             raise RunFailure(error.detail, passing=False) from error
         except RunTimedOut as error:

@@ -1,15 +1,18 @@
 """Configurations by HTTP, for administrators. What is wrong with a configuration is a 400 that names it."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 
 from app.accounts.authentication import AdminUser
 from app.agents import service as agents
+from app.agents.preferences import preference
 from app.agents.schemas import TrialOut
 from app.ai_config import service
+from app.ai_config.catalogue import AgentType
 from app.ai_config.errors import (
     AgentTypeUnknown,
     CandidateMissing,
@@ -24,17 +27,23 @@ from app.ai_config.schemas import (
     ConfigUpdated,
     ConfigValues,
     ConfigVersionOut,
+    GateOut,
     RollbackIn,
     TrialIn,
 )
 from app.ai_config.service import Version
+from app.core.auth import Principal
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, documented
-from app.core.http import field_errors
+from app.core.http import API_PREFIX, field_errors
 from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute
 from app.core.pagination import BadCursor, Cursor, Limit, link_next
-from app.core.resources import Res
+from app.core.resources import Res, Resources
+from app.evaluations import service as evaluations
+from app.evaluations.errors import GateFailed, GateRefused
+from app.evaluations.schemas import EvaluationAccepted
 from app.models.agent import AiConfig
+from app.models.evaluation import ReportStatus
 
 
 class ConfigRoute(IdempotentRoute):
@@ -68,6 +77,14 @@ router = APIRouter(
     responses=documented(Unauthenticated, Forbidden, RateLimited),
 )
 
+Prefer = Annotated[
+    str | None,
+    Header(
+        max_length=200,
+        description="With `gate`, RFC 7240: `respond-async`, or `wait=<seconds>`; 30 s at most and by default.",
+    ),
+]
+
 _ONE = documented(AgentTypeUnknown, ConfigMissing, Invalid)
 _POSTING = (IdempotencyKeyInvalid, IdempotencyConflict, TooLarge)
 
@@ -86,21 +103,76 @@ async def get_config(agent_type: str, _who: AdminUser, db: ReadSession) -> Confi
 
 @router.put(
     "/{agent_type}",
-    responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigMissing, CandidateMissing, TooLarge, Invalid),
+    response_model=ConfigUpdated,
+    responses={
+        202: {"model": EvaluationAccepted, "description": "It is being judged; `Location` says where to look."},
+        **documented(
+            ConfigInvalid,
+            AgentTypeUnknown,
+            ConfigMissing,
+            CandidateMissing,
+            GateRefused,
+            GateFailed,
+            TooLarge,
+            Invalid,
+        ),
+    },
 )
 async def update_config(
-    agent_type: str, body: ConfigUpdate, who: AdminUser, db: WriteSession, resources: Res
-) -> ConfigUpdated:
+    agent_type: str, body: ConfigUpdate, who: AdminUser, resources: Res, prefer: Prefer = None
+) -> Response:
     """Merge some values into the active version; the outcome is the next version, in force from the next run on, or
-    with `rollout` for that percent of the runs."""
+    with `rollout` for that percent of the runs. With `gate` it must first prove itself on an evaluation set."""
     kind = service.agent_type(agent_type)
     rollout = body.rollout or service.ALL_RUNS
     values = body.given()
-    if not values:
-        return _updated(await service.move(db, kind, rollout=rollout))
     if body.model is not None:
         service.check_model(body.model, resources.settings)
-    return _updated(await service.update(db, who, kind, values=values, rollout=rollout))
+    if body.gate:
+        gate = evaluations.Gate(body.evaluation_set, body.margin)
+        return await _through_gate(resources, who, kind, values, rollout, gate, prefer)
+    async with resources.db.unit_of_work() as db:
+        if values:
+            version = await service.update(db, who, kind, values=values, rollout=rollout)
+        else:
+            version = await service.move(db, kind, rollout=rollout)
+    return _json(_updated(version))
+
+
+async def _through_gate(
+    resources: Resources,
+    who: Principal,
+    kind: AgentType,
+    values: dict[str, Any],
+    rollout: int,
+    gate: evaluations.Gate,
+    prefer: str | None,
+) -> Response:
+    """The evaluation is committed at once and goes on whoever waits for it."""
+    wanted = preference(prefer, most=resources.settings.http.run_wait_seconds)
+    async with resources.db.unit_of_work() as db:
+        report_id = await evaluations.ask(db, who, kind, values=values, rollout=rollout, gate=gate)
+    report = await evaluations.wait(resources, report_id, seconds=wanted.seconds)
+    headers = {"Location": f"{API_PREFIX}/ai-config/{kind}/evaluations/{report_id}"}
+    if wanted.applied is not None:
+        headers["Preference-Applied"] = wanted.applied
+    scores = {"active_score": report.active_score, "candidate_score": report.candidate_score}
+    match report.status:
+        case ReportStatus.ACCEPTED:
+            async with resources.db.session() as db:
+                version = await service.one_version(db, kind, report.candidate_version or 0)
+            found = GateOut.model_validate({"report_id": report_id, **scores})
+            return _json(_updated(version).model_copy(update={"gate": found}), headers=headers)
+        case ReportStatus.REFUSED:
+            raise GateRefused(report.error, headers=headers, report_id=str(report_id), margin=report.margin, **scores)
+        case ReportStatus.FAILED:
+            raise GateFailed(report.error, headers=headers, report_id=str(report_id))
+        case _:
+            return _json(EvaluationAccepted(report_id=report_id, status=report.status), 202, headers)
+
+
+def _json(body: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body.model_dump_json(), status, headers=headers, media_type="application/json")
 
 
 @router.post(

@@ -1,14 +1,16 @@
 """A configuration on the wire: what an administrator may set, and what is shown of each version."""
 
+import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.core.schemas import Body, In, Out, Text
+from app.core.schemas import Body, In, Out, Slug, Text
 
 MAX_OUTPUT_TOKENS = 200_000
 MAX_TIMEOUT_SECONDS = 900
+DEFAULT_MARGIN = 0.02
 
 ModelName = Annotated[Text, Field(min_length=1, max_length=200, description='"local", or "<provider>:<model>".')]
 Temperature = Annotated[float, Field(strict=True, ge=0, le=2, allow_inf_nan=False)]
@@ -62,10 +64,29 @@ class ConfigChanges(In, json_schema_extra={"examples": [{"temperature": 0.2}]}):
         return self
 
 
-class ConfigUpdate(ConfigChanges, json_schema_extra={"examples": [{"temperature": 0.2, "rollout": 10}]}):
+class ConfigUpdate(ConfigChanges, json_schema_extra={"examples": [{"temperature": 0.2, "rollout": 10, "gate": False}]}):
     """`rollout` alone gives the candidate that is there another share."""
 
     rollout: Rollout | None = None
+    gate: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Let the new version in only if it is not worse than the active one."
+    )
+    evaluation_set: Slug = Field(default="default", description="Of this agent: the cases the gate judges by.")
+    margin: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = Field(
+        default=DEFAULT_MARGIN, description="How much lower the new version's score (0..1) may be."
+    )
+
+    @model_validator(mode="after")
+    def _change_something(self) -> Self:
+        if not self.given() and self.rollout is None:
+            raise ValueError("give at least one field to change, or a rollout")
+        return self
+
+
+class GateOut(Out):
+    report_id: uuid.UUID
+    active_score: float
+    candidate_score: float
 
 
 class CandidateOut(Out):
@@ -99,6 +120,7 @@ class ConfigUpdated(Out):
     rollout: int
     changes: Changes
     ended_candidate: int | None = Field(default=None, description="The candidate that this version made way for.")
+    gate: GateOut | None = Field(default=None, description="How it proved itself.")
 
 
 class ConfigVersionOut(ConfigOut):

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai_config import repository
 from app.ai_config.catalogue import POLICIES, AgentType
-from app.ai_config.errors import AgentTypeUnknown, CandidateMissing, ConfigMissing
+from app.ai_config.errors import AgentTypeUnknown, CandidateMissing, ConfigMissing, ConfigVersionUnknown
 from app.ai_config.repository import AiConfigRepository, InForce
 from app.ai_config.schemas import Changes, ConfigValues, FieldChange
 from app.ai_config.validation import FIELDS, check_model, merged
@@ -110,6 +110,11 @@ def takes_part(kind: AgentType, version: int, key: str, percent: int) -> bool:
     return int.from_bytes(digest[:8]) % ALL_RUNS < percent
 
 
+async def hold(db: AsyncSession, kind: AgentType) -> None:
+    """What is in force stays so until the unit of work ends. Raises ConfigMissing."""
+    await _held(db, kind)
+
+
 async def all_active(db: AsyncSession) -> list[Version]:
     return [await shown(db, kind) for kind in AgentType]
 
@@ -122,6 +127,14 @@ async def models_in_force(db: AsyncSession) -> list[str]:
 async def shown(db: AsyncSession, kind: AgentType) -> Version:
     found = await in_force(db, kind)
     return (await _described(db, [found.active], found))[0]
+
+
+async def one_version(db: AsyncSession, kind: AgentType, version: int) -> Version:
+    """For the product itself, which has just made it. Raises ConfigVersionUnknown."""
+    rows = await repository.versions(db, kind, {version})
+    if not rows:
+        raise ConfigVersionUnknown
+    return (await _described(db, rows, await in_force(db, kind)))[0]
 
 
 async def update(

@@ -3,6 +3,7 @@
 from app.models import (
     agent,
     directory,
+    evaluation,
     file,
     file_part,
     integration,
@@ -22,6 +23,7 @@ __all__ = [
     "Base",
     "agent",
     "directory",
+    "evaluation",
     "file",
     "file_part",
     "integration",

@@ -6,6 +6,8 @@ from app.agents import tasks as agent_tasks
 from app.agents.service import JOB_KIND as AGENT_RUN
 from app.analytics import deliveries as analytics_deliveries
 from app.analytics import events as analytics
+from app.evaluations import tasks as evaluation_tasks
+from app.evaluations.service import JOB_KIND as EVALUATION
 from app.files import events as files
 from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
@@ -30,6 +32,7 @@ def build(*, resolve_new_tickets: bool = False) -> Subscriptions:
     _tickets(subscriptions)
     _files(subscriptions)
     _agents(subscriptions)
+    subscriptions.job(EVALUATION, run=evaluation_tasks.run, exhausted=evaluation_tasks.give_up)
     subscriptions.on(analytics.BudgetNearlySpent, analytics_deliveries.tell_administrators)
     subscriptions.on(analytics.BudgetSpent, analytics_deliveries.tell_administrators)
     _resolutions(subscriptions)

@@ -30,6 +30,7 @@ IDS: dict[str, Any] = {
     "key_id": 1,
     "name": "local",
     "resolution_id": "01890000-0000-7000-8000-000000000000",
+    "report_id": "01890000-0000-7000-8000-000000000000",
     "run_id": "01890000-0000-7000-8000-000000000000",
     "ticket_id": 1,
     "upload_id": "01890000-0000-7000-8000-000000000000",
@@ -43,7 +44,7 @@ TUS = {
     "Content-Type": "application/offset+octet-stream",
 }
 """What the protocol of resumable uploads asks of every request."""
-STAFFS_OWN = {"event_id", "resolution_id", "user_id"}
+STAFFS_OWN = {"report_id", "event_id", "resolution_id", "user_id"}
 HUGE = 10**30
 TEXTS = {"body", "description", "email", "input", "name", "title", "user_input", "username"}
 Operation = tuple[str, str, dict[str, Any]]

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import uvicorn
 from sqlalchemy import select, update
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp
 
 from app.agents import tasks as agent_tasks
 from app.core.resources import Resources
-from app.core.tasks import TaskCall
+from app.core.tasks import Task, TaskCall
 from app.core.telemetry import continued
 from app.models.outbox import OutboxRow, OutboxState
 from app.outbox import subscriptions
@@ -27,7 +28,9 @@ RESOLVING = (
     resolution_tasks.run_ended,
     resolution_tasks.begin,
 )
-TASKS = {task.name: task for task in (agent_tasks.run, agent_tasks.give_up, agent_tasks.resume, *RESOLVING)}
+TASKS: dict[str, Task[Any]] = {
+    task.name: task for task in (agent_tasks.run, agent_tasks.give_up, agent_tasks.resume, *RESOLVING)
+}
 
 
 @asynccontextmanager
@@ -58,7 +61,7 @@ async def tool_server(
         yield replace(resources, settings=settings)
 
 
-async def deliver(resources: Resources) -> int:
+async def deliver(resources: Resources, tasks: Mapping[str, Task[Any]] = TASKS) -> int:
     """What relay and worker do, for the rooms under test: every pending event's pushes and tasks, once."""
     built = subscriptions.build()
     async with resources.db.unit_of_work() as db:
@@ -70,19 +73,19 @@ async def deliver(resources: Resources) -> int:
     for row in rows:
         for delivery in built.deliveries(row.type, row.payload):
             with continued(row.carrier):
-                await _carry_out(resources, delivery)
+                await _carry_out(resources, delivery, tasks)
     return len(rows)
 
 
-async def _carry_out(resources: Resources, delivery: Push | TaskCall) -> None:
+async def _carry_out(resources: Resources, delivery: Push | TaskCall, tasks: Mapping[str, Task[Any]]) -> None:
     if isinstance(delivery, Push):
         await resources.redis.publish(REDIS_PREFIX + delivery.channel, "{}")
-    elif delivery.name in TASKS:
-        await TASKS[delivery.name].handler(resources, *delivery.args)  # type: ignore[arg-type] # ids, as in `call`
+    elif delivery.name in tasks:
+        await tasks[delivery.name].handler(resources, *delivery.args)
 
 
 @asynccontextmanager
-async def working(resources: Resources) -> AsyncIterator[None]:
+async def working(resources: Resources, tasks: Mapping[str, Task[Any]] = TASKS) -> AsyncIterator[None]:
     """Deliver whatever comes, until the context is left."""
     left = asyncio.Event()
 
@@ -90,7 +93,7 @@ async def working(resources: Resources) -> AsyncIterator[None]:
         # The event as well as the cancellation: a client library that swallows that one would leave a worker behind
         # which takes the jobs of all later tests.
         while not left.is_set():
-            if not await deliver(resources):
+            if not await deliver(resources, tasks):
                 await asyncio.sleep(0.01)
 
     task = asyncio.create_task(work())

@@ -81,7 +81,7 @@ async def leaver(role: Role, caller: Caller, equipped: Resources) -> Caller:
 GENERAL: dict[str, list[int | str]] = {
     "path.agent_type": [*map(str, AgentType)],
     "path.event_id": [1],
-    "path.name": ["local"],
+    "path.name": ["local", "default"],
     "path.version": [1],
     "header.If-Match": ["*"],
     "header.Upload-Offset": ["0"],

@@ -19,6 +19,7 @@ UNREACHED = {
     "POST /api/v1/auth/refresh": "no refresh token is known to the generator",
     "POST /api/v1/outbox/{event_id}/redrive": "nothing is a dead letter",
     "POST /api/v1/ai-config/providers/{name}/reset": "no model of another's is in use",
+    "GET /api/v1/ai-config/{agent_type}/evaluations/{report_id}": "a report is one agent's",
     "POST /api/v1/ai-config/{agent_type}/promote": "a candidate is there only until the next change",
     "POST /api/v1/agent/analyze-files": "no file is known by its id in a body",
     "POST /api/v1/agent/decisions/{decision_id}/correct": "another operation may have settled all decisions before",

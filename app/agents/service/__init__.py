@@ -6,7 +6,7 @@ from app.agents.service.opening import NewTicket, open_ticket
 from app.agents.service.reporting import shown
 from app.agents.service.requesting import JOB_KIND, RepeatKey, ask, request
 from app.agents.service.tokens import tool_token
-from app.agents.service.trial import try_out
+from app.agents.service.trial import try_alone, try_out
 from app.agents.service.waiting import channel, wait
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "shown",
     "start_batch",
     "tool_token",
+    "try_alone",
     "try_out",
     "wait",
 ]

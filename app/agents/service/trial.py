@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from typing import Any
 
 from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
@@ -35,15 +36,44 @@ async def try_out(
     resolve: ResolveModel = resolve_model,
 ) -> TrialOut:
     """Both at once, each within the time a request may wait. What fails is an outcome, not an error."""
+    road = await _road(resources, resolve)
+
+    def within_wait(config: ConfigValues) -> ConfigValues:
+        return config.model_copy(update={"timeout": min(config.timeout, resources.settings.http.run_wait_seconds)})
+
+    new, old = await asyncio.gather(
+        _one(resources, who, kind, within_wait(candidate), None, _prompt(kind, text, None), road),
+        _one(resources, who, kind, within_wait(active), version, _prompt(kind, text, None), road),
+    )
+    return TrialOut(agent_type=kind, candidate=new, active=old)
+
+
+async def try_alone(
+    resources: Resources,
+    who: Principal,
+    kind: AgentType,
+    *,
+    config: ConfigValues,
+    version: int | None,
+    text: str,
+    material: dict[str, Any] | None,
+    resolve: ResolveModel = resolve_model,
+) -> TrialRun:
+    """One configuration, within its own timeout."""
+    road = await _road(resources, resolve)
+    return await _one(resources, who, kind, config, version, _prompt(kind, text, material), road)
+
+
+async def _road(resources: Resources, resolve: ResolveModel) -> ModelRoad:
+    """To the configured model alone: nobody stands in for what is tried."""
     async with resources.db.session() as db:
         rules = await providers.platform(db)
         stopped = await analytics.over_budget(db, rules.costs)
-    road = providers.road(resources, rules, resolve, over_budget=stopped, alone=True)
-    new, old = await asyncio.gather(
-        _one(resources, who, kind, candidate, None, text, road),
-        _one(resources, who, kind, active, version, text, road),
-    )
-    return TrialOut(agent_type=kind, candidate=new, active=old)
+    return providers.road(resources, rules, resolve, over_budget=stopped, alone=True)
+
+
+def _prompt(kind: AgentType, text: str, material: dict[str, Any] | None) -> Prompt:
+    return Prompt(operation=_OPERATION_OF[kind], user_input=text, files=[], material=material)
 
 
 async def _one(
@@ -52,14 +82,12 @@ async def _one(
     kind: AgentType,
     config: ConfigValues,
     version: int | None,
-    text: str,
+    prompt: Prompt,
     road: ModelRoad,
 ) -> TrialRun:
-    seconds = min(config.timeout, resources.settings.http.run_wait_seconds)
-    config = config.model_copy(update={"timeout": seconds})
     tools = READING_TOOLS.intersection(config.tools_enabled)
     token = resources.signer.mint(
-        who.user_id, audience="mcp", lifetime=timedelta(seconds=seconds) + TOKEN_MARGIN, scopes=tools
+        who.user_id, audience="mcp", lifetime=timedelta(seconds=config.timeout) + TOKEN_MARGIN, scopes=tools
     )
     deps = RunDeps(
         system_prompt=rendered(config.system_prompt, variables(resources.settings, tools)),
@@ -69,7 +97,6 @@ async def _one(
         headers=call_headers(),
         must_create=False,
     )
-    prompt = Prompt(operation=_OPERATION_OF[kind], user_input=text, files=[])
     started = time.perf_counter()
     meter = Meter()
     answer, failure = None, None
