@@ -1,7 +1,7 @@
-"""Runs scans and recognitions in a child process with a time limit, so that no file can take the worker along.
+"""Runs scans and recognitions in a child process with limits, so that no file can take the worker along.
 
-The child is started once and kept, with its models loaded. One that hangs is killed at the limit, one that
-crashes is replaced, and the file is tried once more before it is called failed.
+The child is started once and kept, with its models loaded. One that takes too long or too much memory is killed and
+its file called failed; one that crashes is replaced, and the file is tried once more before it is called failed.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from app.files.child_watch import ChildWatch, resident_bytes
 from app.files.content_type import ContentType
 from app.files.recognition.result import (
     Box,
@@ -64,6 +65,7 @@ class RecognitionProcess:
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
         self._command = tuple(command)
         self._child: subprocess.Popen[str] | None = None
+        self._memory_bytes = RecognitionSettings().memory_bytes
         self._served = 0
         self._lock = threading.Lock()
         self._turn: _Turn | None = None
@@ -80,8 +82,9 @@ class RecognitionProcess:
         """Recognise the file at `path` within `seconds` of wall time.
 
         Raises:
-            RecognitionFailed: as the engine said, or because it crashed twice, or because time ran out.
+            RecognitionFailed: as the engine said, or because it crashed twice, or because time or memory ran out.
         """
+        self._memory_bytes = settings.memory_bytes
         request = {"path": str(path), "content": asdict(content), "settings": asdict(settings)}
         return _recognition(await self._ask(request, seconds=seconds, progress=progress))
 
@@ -113,7 +116,7 @@ class RecognitionProcess:
         """Look for harm in the file at `path`.
 
         Raises:
-            RecognitionFailed: it crashed the scan twice, or time ran out.
+            RecognitionFailed: it crashed the scan twice, or time or memory ran out.
         """
         request = {"path": str(path), "group": group, "limits": asdict(limits)}
         return Verdict(**await self._ask(request, seconds=seconds, progress=lambda *_: None))
@@ -135,6 +138,7 @@ class RecognitionProcess:
 
     def warm_up(self, settings: RecognitionSettings) -> None:
         """Start the child and have it load its engines; returns at once."""
+        self._memory_bytes = settings.memory_bytes
         with self._lock:
             _asked(self._started(), json.dumps({"warm_up": asdict(settings)}))
 
@@ -161,16 +165,8 @@ class RecognitionProcess:
 
     def _attempt(self, turn: _Turn) -> dict[str, Any]:
         child = self._started()
-        overdue = threading.Event()
         last: Stage = "validation"
-
-        def stop() -> None:
-            overdue.set()
-            child.kill()
-
-        timer = threading.Timer(turn.seconds, stop)
-        timer.start()
-        try:
+        with ChildWatch(child, seconds=turn.seconds, memory_bytes=self._memory_bytes) as watch:
             for line in _asked(child, turn.request):
                 message: dict[str, Any] = json.loads(line)
                 if "progress" in message:
@@ -181,20 +177,18 @@ class RecognitionProcess:
                 else:
                     done: dict[str, Any] = message["done"]
                     return done
-        finally:
-            timer.cancel()
         self._discard()
-        if overdue.is_set():
-            raise RecognitionFailed(f"Reading the file took longer than the {turn.seconds:g} s allowed.", last)
+        if watch.verdict is not None:
+            raise RecognitionFailed(watch.verdict, last)
         raise _Crashed
 
     def _started(self) -> "subprocess.Popen[str]":
-        if self._child is not None and (self._served >= RECYCLE_AFTER or self._child.poll() is not None):
+        if self._child is not None and self._worn(self._child):
             self._discard()
         if self._child is None:
             environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
             self._child = subprocess.Popen(  # noqa: S603 - our own module, no input in the command
-                self._command,
+                [*self._command, str(self._memory_bytes)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -204,6 +198,11 @@ class RecognitionProcess:
             self._served = 0
         self._served += 1
         return self._child
+
+    def _worn(self, child: "subprocess.Popen[str]") -> bool:
+        # What earlier files left behind must not count against the next one.
+        heavy = resident_bytes(child.pid) > self._memory_bytes / 2
+        return heavy or self._served >= RECYCLE_AFTER or child.poll() is not None
 
     def _kill(self) -> None:
         if (child := self._child) is not None:

@@ -11,9 +11,9 @@ from app.core.pagination import Page
 from app.core.repository import Repository
 from app.files.errors import FileMissing, FileNotScanned, FileQuarantined, UploadMissing
 from app.files.schemas import FileQuery
-from app.models.file import File, FileSegment, ScanStatus
+from app.models.file import File, FileSegment, ProcessingStatus, ScanStatus
 from app.models.file_part import FilePart
-from app.models.job import Job
+from app.models.job import Job, JobState
 from app.models.ticket import Ticket
 from app.models.upload import ResumableUpload, UploadPiece
 
@@ -95,6 +95,21 @@ class ProcessedFiles:
     async def parts_of(self, file_id: UUID) -> Sequence[FilePart]:
         query = select(FilePart).where(FilePart.file_id == file_id).order_by(FilePart.position)
         return (await self.db.execute(query)).scalars().all()
+
+    async def abandoned(self, limit: int) -> list[tuple[File, Job]]:
+        """Open files whose job has failed, locked; those that somebody else holds just now are left out."""
+        query = (
+            select(File, Job)
+            .join(Job, Job.id == File.job_id)
+            .where(
+                File.processing_status.in_((ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)),
+                Job.state == JobState.FAILED,
+            )
+            .order_by(File.id)
+            .limit(limit)
+            .with_for_update(of=File, skip_locked=True)
+        )
+        return [(row[0], row[1]) for row in await self.db.execute(query)]
 
 
 class UploadRepository(Repository[ResumableUpload]):

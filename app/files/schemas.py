@@ -30,9 +30,10 @@ class FileOut(UploadOut):
     kind: str = Field(description="image, audio, video, document, text, archive or binary.")
     analysis_type: str | None = Field(description="ocr, transcription, document, text or archive, once it was read.")
     confidence: float | None = Field(description="Of all that was read, 0..1, weighted by length.")
+    low_confidence: bool = Field(description="What was read may well be wrong: `confidence` is below the desk's limit.")
     engine: str | None
     engine_version: str | None
-    language: str | None
+    language: str | None = Field(description="ISO 639 code; null when there is no text or none stands out.")
     metadata: dict[str, Any] = Field(validation_alias="details", description="What the engine said about the file.")
     error: str | None = Field(description="Why the file could not be read or was quarantined.")
     uploader_id: int
@@ -65,9 +66,10 @@ class FileTextOut(Out):
     analysis_type: str | None
     text: str | None
     confidence: float | None
+    low_confidence: bool = Field(description="What was read may well be wrong: `confidence` is below the desk's limit.")
     engine: str | None
     engine_version: str | None
-    language: str | None
+    language: str | None = Field(description="ISO 639 code; null when there is no text or none stands out.")
     metadata: dict[str, Any]
     error: str | None
     segments: list[SegmentOut]

@@ -149,7 +149,7 @@ async def _read(resources: Resources, claim: Claim, work: Work, path: Path) -> N
         # Cut into parts: the last of them completes it.
         return
     async with resources.db.unit_of_work() as db:
-        await service.complete(db, claim, recognition)
+        await service.complete(db, claim, recognition, doubted_below=settings.files.low_confidence_below)
 
 
 @asynccontextmanager
@@ -204,6 +204,8 @@ def recognition_settings(settings: Settings) -> RecognitionSettings:
         max_pixels=settings.files.max_pixels,
         max_chars=settings.files.max_text_chars,
         max_media_seconds=settings.files.max_media_seconds,
+        memory_bytes=settings.files.recognition_memory_bytes,
+        low_confidence_below=settings.files.low_confidence_below,
         threads=max(1, (os.cpu_count() or 1) // settings.jobs.worker_concurrency),
         whisper_model=settings.speech.whisper_model,
         whisper_compute_type=settings.speech.whisper_compute_type,

@@ -45,6 +45,7 @@ class File(Identified, Stamped, Base):
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_share"),
         Index("ix_files_uploader_id_id", "uploader_id", "id"),
         Index("ix_files_sha256", "sha256"),
+        Index("ix_files_open", "id", postgresql_where=sql("processing_status IN ('pending', 'processing')")),
         Index("ix_files_not_clean", "scan_status", "id", postgresql_where=sql("scan_status <> 'clean'")),
     )
 
@@ -64,6 +65,7 @@ class File(Identified, Stamped, Base):
     analysis_type: Mapped[str | None] = mapped_column(String(50))
     text: Mapped[str | None] = mapped_column(Text, deferred=True)
     confidence: Mapped[float | None]
+    low_confidence: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
     engine: Mapped[str | None] = mapped_column(String(100))
     engine_version: Mapped[str | None] = mapped_column(String(50))
     language: Mapped[str | None] = mapped_column(String(20))

@@ -69,6 +69,7 @@ async def keep_house(resources: Resources) -> None:
             if turn % turns == 0:
                 await prune(resources)
                 await keeping.end_expired_uploads(resources.db, resources.storage)
+                await keeping.end_abandoned_files(resources.db)
             if turn % round_of_orphans == 0:
                 await keeping.collect_orphans(resources.db, resources.storage, settings.files)
             turn += 1

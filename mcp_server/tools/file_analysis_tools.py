@@ -25,6 +25,8 @@ class FileReading(BaseModel):
     extracted_text: str | None
     truncated: bool = Field(description="Only the beginning of the text is given.")
     confidence: float | None = Field(description="How surely the text was recognised, 0 to 1.")
+    low_confidence: bool = Field(description="The text may well be wrong: rely on it with care, and say so.")
+    language: str | None = Field(description="ISO 639 code of the text, if one stands out.")
     engine: str | None
     error: str | None
 
@@ -36,6 +38,9 @@ class FileMetadata(BaseModel):
     file_size: int = Field(description="Bytes.")
     processing_status: str
     ticket_id: int | None
+    confidence: float | None
+    low_confidence: bool
+    language: str | None
     metadata: dict[str, Any]
 
 
@@ -71,6 +76,9 @@ def build(desk: Desk) -> FastMCP[Any]:
             file_size=file.file_size,
             processing_status=file.processing_status,
             ticket_id=file.ticket_id,
+            confidence=file.confidence,
+            low_confidence=file.low_confidence,
+            language=file.language,
             metadata=file.metadata,
         )
 
@@ -96,6 +104,8 @@ def _reading(file: FileOut, text: str | None) -> FileReading:
         extracted_text=None if text is None else text[:MAX_TEXT_CHARS],
         truncated=text is not None and len(text) > MAX_TEXT_CHARS,
         confidence=file.confidence,
+        low_confidence=file.low_confidence,
+        language=file.language,
         engine=file.engine,
         error=file.error,
     )

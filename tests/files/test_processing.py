@@ -2,6 +2,7 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -24,6 +25,7 @@ from app.files.recognition_process import RecognitionProcess
 from app.files.scanning import baseline
 from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
+from app.files.service import keeping
 from app.files.signatures import Group
 from app.jobs import claims
 from app.models.file import File, FileSegment
@@ -274,7 +276,7 @@ async def test_a_job_held_by_another_is_left_to_it(
         assert process.runs == 0
         async with resources.db.unit_of_work() as db:
             await service.pass_scan(db, held, scanners="scripted", flags=[])
-            await service.complete(db, held, READ)
+            await service.complete(db, held, READ, doubted_below=0.7)
 
 
 async def test_while_the_scanner_is_away_a_file_waits_and_none_passes(
@@ -348,6 +350,88 @@ async def test_a_job_that_fails_for_other_reasons_is_tried_again_and_then_given_
     assert body["processing_status"] == "failed"
     assert "Given up after 2 attempts" in body["error"]
     assert [row.type for row in await events(quick)].count("file.processing_failed") == 1
+
+
+async def test_a_file_whose_scan_was_given_up_is_not_scanning_any_more(
+    api: httpx2.AsyncClient, upload: Upload, quick: Resources, sender: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = scripted(monkeypatch)
+
+    async def lost(*_: object, **__: object) -> Verdict:
+        raise OSError("disk")
+
+    monkeypatch.setattr(process, "scan", lost)
+    file_id, job_id = await uploaded(upload)
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk"):
+            await recognise(quick, job_id)
+    await tasks.give_up_file.handler(quick, job_id)
+    body = (await api.get(f"/api/v1/files/{file_id}/status", headers=sender.headers)).json()
+    assert (body["processing_status"], body["scan_status"]) == ("failed", "received")
+    assert "Given up after 2 attempts" in body["error"]
+    assert (await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers)).status_code == 409
+
+
+async def test_a_file_that_was_not_told_that_its_job_was_given_up_is_ended(
+    api: httpx2.AsyncClient, upload: Upload, resources: Resources, sender: Person
+) -> None:
+    lost_id, lost = await uploaded(upload)
+    open_id, _ = await uploaded(upload, b"other words\n")
+    async with resources.db.unit_of_work() as db:
+        await db.execute(
+            update(Job).where(Job.id == lost).values(state="failed", finished_at=func.now(), error="Given up: silence.")
+        )
+        await db.execute(
+            update(File).where(File.job_id == lost).values(processing_status="processing", scan_status="scanning")
+        )
+    for _ in range(2):
+        await keeping.end_abandoned_files(resources.db)
+    body = (await api.get(f"/api/v1/files/{lost_id}/status", headers=sender.headers)).json()
+    assert (body["processing_status"], body["scan_status"]) == ("failed", "received")
+    assert body["error"] == "Given up: silence."
+    body = (await api.get(f"/api/v1/files/{open_id}/status", headers=sender.headers)).json()
+    assert body["processing_status"] == "pending"
+    assert [row.type for row in await events(resources)].count("file.processing_failed") == 1
+
+
+@pytest.mark.parametrize(
+    ("analysis", "text", "confidence", "low", "language"),
+    [
+        ("ocr", "Der Drucker im Büro druckt seit gestern nicht mehr.", 0.55, True, "de"),
+        ("transcription", "I cannot log in to the portal since this morning.", 0.4, True, "en"),
+        ("document", "Комната для переговоров не открывается", 1.0, False, "ru"),
+        ("text", "0x80070057", 0.7, False, None),
+        ("ocr", "", None, False, None),
+    ],
+)
+async def test_a_result_says_its_language_and_whether_it_is_to_be_doubted(
+    api: httpx2.AsyncClient,
+    upload: Upload,
+    resources: Resources,
+    sender: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    analysis: Any,
+    text: str,
+    confidence: float | None,
+    low: bool,
+    language: str | None,
+) -> None:
+    segments = [Segment(text, confidence)] if text else []
+    scripted(monkeypatch, Recognition(analysis, text, segments, confidence, "scripted", "1"))
+    file_id, job_id = await uploaded(upload)
+    await recognise(resources, job_id)
+    for path in ("", "/text"):
+        body = (await api.get(f"/api/v1/files/{file_id}{path}", headers=sender.headers)).json()
+        assert (body["confidence"], body["low_confidence"], body["language"]) == (confidence, low, language)
+
+
+async def test_the_language_an_engine_knew_is_kept(
+    api: httpx2.AsyncClient, upload: Upload, resources: Resources, sender: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, Recognition("transcription", "okay", [], 0.9, "scripted", "1", language="nl"))
+    file_id, job_id = await uploaded(upload)
+    await recognise(resources, job_id)
+    assert (await api.get(f"/api/v1/files/{file_id}", headers=sender.headers)).json()["language"] == "nl"
 
 
 async def test_giving_up_a_finished_file_changes_nothing(

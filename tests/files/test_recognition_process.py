@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.files.content_type import ContentType, identify
 from app.files.recognition import child
@@ -110,6 +111,59 @@ async def test_an_engine_that_crashes_is_tried_once_more_then_the_file_failed(tm
     with pytest.raises(Unreadable, match="crashes its decoder"):
         await run(running, path)
     assert tries.read_text() == "xx"
+
+
+async def test_an_engine_that_takes_too_much_memory_is_stopped_and_the_next_file_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("text")
+    done = json.dumps({"failed": {"reason": "next.", "stage": "ocr", "hostile": False}})
+    first = tmp_path / "first"
+    running = scripted(
+        tmp_path,
+        f"print({done!r}, flush=True) if os.path.exists({str(first)!r}) else "
+        f"(open({str(first)!r}, 'w'), bytearray(b'x') * 700_000_000, time.sleep(60))",
+    )
+    content = identify(Sample.of_path(path))
+    limits = RecognitionSettings(memory_bytes=300 * 1024**2)
+    with pytest.raises(RecognitionFailed, match="more memory than the 300 MiB"):
+        await running.run(path, content, settings=limits, seconds=60, progress=quiet)
+    with pytest.raises(Unreadable, match="next"):
+        await running.run(path, content, settings=limits, seconds=60, progress=quiet)
+    await asyncio.to_thread(running.close)
+
+
+async def test_a_picture_that_is_a_bomb_under_the_pixel_limit_ends_only_its_child(tmp_path: Path) -> None:
+    """A hundred million pixels with transparency in 100 kB: 400 MB when decoded, more on the way to a reading."""
+    path = tmp_path / "a.png"
+    path.write_bytes(samples.encoded(Image.new("RGBA", (10_000, 10_000))))
+    running = RecognitionProcess()
+    limits = RecognitionSettings(memory_bytes=400 * 1024**2)
+    with pytest.raises(RecognitionFailed, match="more memory than the 400 MiB"):
+        await running.run(path, identify(Sample.of_path(path)), settings=limits, seconds=100, progress=quiet)
+    (tmp_path / "a.txt").write_text("still alive")
+    found = await run(running, tmp_path / "a.txt")
+    assert found.text == "still alive"
+    await asyncio.to_thread(running.close)
+
+
+async def test_a_child_heavy_with_earlier_files_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("text")
+    started = tmp_path / "started"
+    failed = json.dumps({"failed": {"reason": "no.", "stage": "ocr", "hostile": False}})
+    running = scripted(
+        tmp_path,
+        f"'kept' in globals() or globals().update(kept=bytearray(b'x') * 200_000_000, "
+        f"on=open({str(started)!r}, 'a').write('x')); print({failed!r}, flush=True)",
+    )
+    content = identify(Sample.of_path(path))
+    for _ in range(2):
+        with pytest.raises(Unreadable):
+            await running.run(
+                path, content, settings=RecognitionSettings(memory_bytes=350_000_000), seconds=60, progress=quiet
+            )
+    assert started.read_text() == "xx"
+    await asyncio.to_thread(running.close)
 
 
 async def test_a_child_that_died_between_files_is_replaced(tmp_path: Path) -> None:

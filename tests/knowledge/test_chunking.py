@@ -2,8 +2,9 @@ import itertools
 
 import pytest
 
+from app.core.language import language_of
 from app.knowledge.chunking import passages
-from app.knowledge.language import configuration, language_of
+from app.knowledge.language import configuration
 
 GUIDE = (
     "Intro words.\n\n# Setup\n\n"
@@ -41,6 +42,6 @@ def test_neighbours_share_a_sentence() -> None:
         ("E-77", "und", "simple"),
     ],
 )
-def test_little_words_tell_the_language(text: str, language: str, name: str) -> None:
+def test_the_language_of_a_text_decides_its_stems(text: str, language: str, name: str) -> None:
     assert language_of(text) == language
     assert configuration(language) == name

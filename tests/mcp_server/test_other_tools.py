@@ -17,7 +17,7 @@ REPORT = "Checkout fails with ERR_PAYMENT_504 for all customers since version 4.
 
 
 async def test_a_file_is_read_as_it_was_recognised(equipped: Resources, ada: Person) -> None:
-    file_id = await add_file(equipped, ada.who)
+    file_id = await add_file(equipped, ada.who, language="en")
     found = await call(equipped, ada, "analyze_file", file_id=str(file_id))
     assert found == {
         "file_id": str(file_id),
@@ -27,6 +27,8 @@ async def test_a_file_is_read_as_it_was_recognised(equipped: Resources, ada: Per
         "extracted_text": "ERR_PAYMENT_504 Gateway timeout",
         "truncated": False,
         "confidence": 0.93,
+        "low_confidence": False,
+        "language": "en",
         "engine": "rapidocr",
         "error": None,
     }
@@ -37,6 +39,12 @@ async def test_a_file_is_read_as_it_was_recognised(equipped: Resources, ada: Per
         1000,
         {"width": 1000},
     )
+    assert (described["confidence"], described["low_confidence"], described["language"]) == (0.93, False, "en")
+
+
+async def test_a_doubtful_reading_is_called_so(equipped: Resources, ada: Person) -> None:
+    file_id = await add_file(equipped, ada.who, confidence=0.4, low_confidence=True)
+    assert (await call(equipped, ada, "analyze_file", file_id=str(file_id)))["low_confidence"] is True
 
 
 async def test_a_recording_is_no_picture_and_the_reverse(equipped: Resources, ada: Person) -> None:

@@ -43,6 +43,7 @@ def _analysis(row: File) -> FileAnalysis:
             "engine": row.engine,
             "engine_version": row.engine_version,
             "language": row.language,
+            "low_confidence": row.low_confidence,
             "truncated": row.text is not None and len(row.text) > MAX_ANALYSIS_CHARS,
         },
         error=row.error,

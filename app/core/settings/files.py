@@ -24,6 +24,12 @@ class FileSettings(BaseModel):
     max_pixels: int = Field(default=100_000_000, ge=1, description="A picture with more is refused from its header.")
     max_media_seconds: int = Field(default=4 * 3600, ge=1)
     max_text_chars: int = Field(default=2_000_000, ge=1000)
+    low_confidence_below: float = Field(
+        default=0.7, ge=0, le=1, description="What was read less surely is called so, and a picture is looked at twice."
+    )
+    recognition_memory_bytes: int = Field(
+        default=3 * 1024 * MEBIBYTE, ge=1024 * MEBIBYTE, description="Resident memory limit of one recognition."
+    )
     recognition_seconds: int = Field(default=900, ge=1, description="Wall time limit of one recognition.")
 
 

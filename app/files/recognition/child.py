@@ -1,7 +1,8 @@
 """The child process that decodes strangers' files: requests as JSON lines on its input, answers on its output.
 
-It has no secrets in its environment, a limit on its memory, and ends as soon as its parent does (its input
-closes). Whatever a decoder prints goes to standard error, so it cannot be mistaken for an answer.
+It has no secrets in its environment, a limit on its memory (resident bytes, its argument), and ends as soon as its
+parent does (its input closes). Whatever a decoder prints goes to standard error, so that it cannot be
+mistaken for an answer.
 """
 
 import json
@@ -17,8 +18,8 @@ from typing import Any, Final, TextIO
 import numpy as np
 
 from app.files.content_type import ContentType
-from app.files.recognition.image import ocr_engine
 from app.files.recognition.media import cut_recording, hear
+from app.files.recognition.ocr import ocr_engine
 from app.files.recognition.recognise import recognise
 from app.files.recognition.result import (
     CutRecording,
@@ -32,8 +33,8 @@ from app.files.scanning.baseline import scan
 from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
 
-MEMORY_BYTES: Final = 8 * 1024**3
-"""Address space, not resident memory: the ONNX and FFmpeg libraries alone map about 3 GiB."""
+MAPPED_BYTES: Final = 5 * 1024**3
+"""Address space beside the memory allowed: the ONNX and FFmpeg libraries alone map about 3 GiB."""
 
 
 def answer(request: dict[str, Any], send: TextIO) -> None:
@@ -95,7 +96,7 @@ def _send(send: TextIO, line: dict[str, Any]) -> None:
 def main() -> None:
     send = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (MAPPED_BYTES + int(sys.argv[1]), resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     serve(sys.stdin, send)
 

@@ -1,14 +1,14 @@
 """PDF by PDFium, page by page: the text layer where there is one, OCR of the rendered page where there is none."""
 
+import math
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pypdfium2
 from pypdfium2 import PdfiumError
 
-from app.files.recognition.image import ocr_engine, read_lines
+from app.files.recognition.ocr import ocr_engine, read_lines
 from app.files.recognition.result import (
     Progress,
     Recognition,
@@ -100,10 +100,10 @@ def _page(document: pypdfium2.PdfDocument, index: int, settings: RecognitionSett
         width, height = page.get_size()
         if width <= 0 or height <= 0:
             return [], False
-        scale = min(_DPI / _POINTS_PER_INCH, settings.max_side / max(width, height))
+        most = math.sqrt(settings.max_pixels / (width * height))
+        scale = min(_DPI / _POINTS_PER_INCH, settings.max_side / width, most)
         bitmap = page.render(scale=scale, rev_byteorder=True)
-        pixels = np.asarray(bitmap.to_pil().convert("RGB"), dtype=np.uint8)
-        return read_lines(pixels, 1.0, settings, page=index + 1), True
+        return read_lines(bitmap.to_pil(), settings, page=index + 1), True
     finally:
         page.close()
 

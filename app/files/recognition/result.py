@@ -25,6 +25,8 @@ class RecognitionSettings:
     max_segments: int = 20_000
     max_expanded_bytes: int = 512 * 1024 * 1024
     max_media_seconds: float = 4 * 3600.0
+    memory_bytes: int = 3 * 1024**3
+    low_confidence_below: float = 0.7
     threads: int = 1
     whisper_model: str | None = None
     whisper_compute_type: str = "int8"

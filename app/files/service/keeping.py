@@ -1,4 +1,5 @@
-"""What is done on the side: uploads that nobody goes on with end, and bytes that belong to no row are removed."""
+"""What is done on the side: uploads that nobody goes on with and files whose job was given up end, and bytes that
+belong to no row are removed."""
 
 import re
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from app.core.storage import Storage, StorageError
 from app.core.telemetry import get_logger
 from app.files.repository import unknown_keys
 from app.files.service import resumable
+from app.files.service.processing import end_abandoned
 
 log = get_logger(__name__)
 
@@ -36,6 +38,16 @@ async def end_expired_uploads(db: Database, storage: Storage) -> None:
         if not keys:
             return
         await remove(storage, keys)
+
+
+async def end_abandoned_files(db: Database) -> None:
+    """Fail the files whose job was given up without their being told."""
+    ended = ROWS
+    while ended == ROWS:
+        async with db.unit_of_work() as session:
+            ended = await end_abandoned(session, limit=ROWS)
+        if ended:
+            log.warning("files_abandoned", files=ended)
 
 
 async def collect_orphans(db: Database, storage: Storage, settings: FileSettings) -> int:

@@ -1,5 +1,6 @@
 """How the reading of a file is written down: by the holder of its job's claim, and by nobody else."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
+from app.core.language import UNKNOWN, language_of
 from app.files.content_type import ContentType
 from app.files.events import (
     FileProcessingFailed,
@@ -69,8 +71,12 @@ async def report_progress(
     )
 
 
-async def complete(db: AsyncSession, claim: Claim, recognition: Recognition) -> None:
-    """Store what was read and settle the job, or neither. Raises ClaimLost."""
+async def complete(db: AsyncSession, claim: Claim, recognition: Recognition, *, doubted_below: float) -> None:
+    """Store what was read and settle the job, or neither. Raises ClaimLost.
+
+    Every result passes here: it is told whether its confidence is low, and its language unless the engine knew it.
+    """
+    language = recognition.language or await asyncio.to_thread(_language, recognition.text)
     file = await ProcessedFiles(db).of_job(claim.job_id)
     if file is None:
         await jobs.fail(db, claim, reason="The file was deleted.")
@@ -85,8 +91,9 @@ async def store(db: AsyncSession, file: File, recognition: Recognition) -> None:
     file.analysis_type = recognition.analysis_type
     file.text = recognition.text
     file.confidence = recognition.confidence
+    file.low_confidence = recognition.confidence is not None and recognition.confidence < doubted_below
     file.engine, file.engine_version = recognition.engine, recognition.engine_version
-    file.language = recognition.language
+    file.language = language
     file.details = {**file.details, **recognition.metadata}
     file.error = None
     await db.execute(delete(FileSegment).where(FileSegment.file_id == file.id))
@@ -110,8 +117,7 @@ async def fail(db: AsyncSession, claim: Claim, *, reason: str, stage: str) -> No
     """The file cannot be read, now or ever. Raises ClaimLost."""
     file = await ProcessedFiles(db).of_job(claim.job_id)
     if file is not None:
-        file.processing_status = ProcessingStatus.FAILED
-        tell_failure(db, file, reason=reason, stage=stage)
+        _end(db, file, reason=reason, stage=stage)
     await jobs.fail(db, claim, reason=reason)
 
 
@@ -121,8 +127,23 @@ async def give_up(db: AsyncSession, job_id: UUID) -> None:
     job = await jobs.find(db, job_id)
     if file is None or job is None or file.processing_status not in OPEN:
         return
+    _end(db, file, reason=job.error or "Given up.", stage=job.stage or FIRST_STAGE)
+
+
+async def end_abandoned(db: AsyncSession, *, limit: int) -> int:
+    """Files that are open though their job has ended: the word that it was given up got lost. How many there were."""
+    abandoned = await ProcessedFiles(db).abandoned(limit)
+    for file, job in abandoned:
+        _end(db, file, reason=job.error or "Given up.", stage=job.stage or FIRST_STAGE)
+    return len(abandoned)
+
+
+def _end(db: AsyncSession, file: File, *, reason: str, stage: str) -> None:
     file.processing_status = ProcessingStatus.FAILED
-    tell_failure(db, file, reason=job.error or "Given up.", stage=job.stage or FIRST_STAGE)
+    if file.scan_status == ScanStatus.SCANNING:
+        # No verdict will come any more.
+        file.scan_status = ScanStatus.RECEIVED
+    tell_failure(db, file, reason=reason, stage=stage)
 
 
 def tell_failure(db: AsyncSession, file: File, *, reason: str, stage: str) -> None:
@@ -133,6 +154,11 @@ def tell_failure(db: AsyncSession, file: File, *, reason: str, stage: str) -> No
             file_id=file.id, job_id=file.job_id, filename=file.filename, error=reason, stage=stage, timestamp=now()
         ),
     )
+
+
+def _language(text: str) -> str | None:
+    found = language_of(text) if text.strip() else UNKNOWN
+    return None if found == UNKNOWN else found
 
 
 def _row(file_id: UUID, position: int, segment: Segment) -> dict[str, object]:

@@ -57,6 +57,7 @@ async def read_text(db: AsyncSession, who: Principal, file_id: UUID) -> FileText
         analysis_type=file.analysis_type,
         text=await files.text_of(file),
         confidence=file.confidence,
+        low_confidence=file.low_confidence,
         engine=file.engine,
         engine_version=file.engine_version,
         language=file.language,

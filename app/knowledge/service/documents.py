@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
 from app.core.clock import now
+from app.core.language import language_of
 from app.core.pagination import Page
 from app.jobs import service as jobs
 from app.knowledge.events import DocumentChanged, DocumentDeleted
-from app.knowledge.language import language_of
 from app.knowledge.repository import DocumentRepository
 from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut
 from app.models.base import uuid7

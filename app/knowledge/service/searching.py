@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
 from app.core.clock import now
+from app.core.language import UNKNOWN, language_of
 from app.inference.embedding import default_embedder
 from app.knowledge import ranking
-from app.knowledge.language import EXACT, UNKNOWN, configuration, language_of
+from app.knowledge.language import EXACT, configuration
 from app.knowledge.repository import COUNTED_MOST, PassageRepository
 from app.knowledge.schemas import Evidence, Scores
 

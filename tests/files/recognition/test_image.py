@@ -33,6 +33,29 @@ def test_green_on_black_console_text_is_read(read: Read) -> None:
     assert "unreachable" in read(samples.encoded(picture)).text
 
 
+@pytest.mark.parametrize(("ground", "ink"), [("#1e1e1e", "#2a2a2a"), ("white", "#fafafa"), ("#000080", "#0000a0")])
+def test_text_that_hardly_stands_out_is_read_at_a_second_look(read: Read, ground: str, ink: str) -> None:
+    found = read(samples.encoded(samples.drawn("Printer offline", width=300, background=ground, ink=ink)))
+    assert found.text.split() == ["Printer", "offline"]
+
+
+def test_a_tall_page_capture_is_read_in_parts_each_line_once_and_where_it_is(read: Read, steps: Steps) -> None:
+    lines = [f"Entry {number} of the log" for number in range(1, 41)]
+    capture = samples.drawn(*lines, width=420)
+    assert capture.height > 2 * 800
+    found = read(samples.encoded(capture), max_side=800)
+    assert found.text.splitlines() == lines
+    for row, segment in enumerate(found.segments):
+        assert segment.box is not None
+        assert abs(segment.box[0][1] - (15 + row * 52)) < 20
+    assert (found.metadata["width"], found.metadata["height"]) == capture.size
+    assert [message for _, _, message in steps if "part" in message][-1] == "Read part 4 of 4"
+
+
+def test_a_picture_much_taller_than_wide_is_not_enlarged_without_measure(read: Read) -> None:
+    assert read(samples.encoded(Image.new("RGB", (3, 2900), "white"))).text == ""
+
+
 def test_a_picture_without_text_is_a_finished_recognition_that_says_so(read: Read, steps: Steps) -> None:
     found = read(samples.encoded(Image.new("RGB", (200, 100), "white")))
     assert (found.text, found.segments, found.confidence) == ("", [], None)
@@ -97,6 +120,11 @@ def test_a_large_picture_is_scaled_down_and_its_boxes_are_not(read: Read) -> Non
     box = found.segments[0].box
     assert box is not None
     assert box[1][0] > 700  # in pixels of the original
+
+
+def test_what_is_noise_is_not_taken_for_letters(read: Read) -> None:
+    noise = np.random.default_rng(1).integers(120, 136, (300, 400, 3), dtype=np.uint8)
+    assert read(samples.encoded(Image.fromarray(noise))).text == ""
 
 
 @pytest.mark.parametrize("ink", ["white", "black"])
