@@ -12,7 +12,7 @@ from app.core.repository import Repository
 from app.files.errors import FileMissing, FileNotScanned, FileQuarantined, UploadMissing
 from app.files.schemas import FileQuery
 from app.models.file import File, FileSegment, ProcessingStatus, ScanStatus
-from app.models.file_part import FilePart
+from app.models.file_part import FilePart, PartState
 from app.models.job import Job, JobState
 from app.models.ticket import Ticket
 from app.models.upload import ResumableUpload, UploadPiece
@@ -110,6 +110,12 @@ class ProcessedFiles:
             .with_for_update(of=File, skip_locked=True)
         )
         return [(row[0], row[1]) for row in await self.db.execute(query)]
+
+    async def abandoned_parts(self, limit: int) -> Sequence[Job]:
+        """Jobs of parts that have failed though their part waits still."""
+        query = select(Job).join(FilePart, FilePart.job_id == Job.id)
+        query = query.where(FilePart.state == PartState.WAITING, Job.state == JobState.FAILED).limit(limit)
+        return (await self.db.execute(query)).scalars().all()
 
 
 class UploadRepository(Repository[ResumableUpload]):

@@ -31,6 +31,7 @@ from app.files.repository import unknown_keys
 from app.files.scanning import baseline
 from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
+from app.files.service import keeping
 from app.files.signatures import Group
 from app.jobs import claims
 from app.jobs.errors import ClaimLost
@@ -250,6 +251,18 @@ async def test_a_part_that_is_given_up_does_not_keep_the_others_waiting(
     assert file.processing_status == "completed"
     assert "Given up after 2 attempts" in file.details["missing"]
     assert len(await told(desk, "file.transcription_completed")) == 1
+
+
+async def test_a_part_that_was_given_up_without_being_told_is_told_again(
+    upload: Upload, desk: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hearing(monkeypatch)
+    _, (first, *_) = await split(upload, desk)
+    async with desk.db.unit_of_work() as db:
+        await db.execute(update(Job).where(Job.id == first).values(state="failed", finished_at=now(), error="Silence."))
+    await keeping.end_abandoned_files(desk.db)
+    (again,) = await told(desk, "job.exhausted")
+    assert (again["job_id"], again["reason"]) == (str(first), "Silence.")
 
 
 async def test_a_worker_that_lost_its_part_adds_nothing(

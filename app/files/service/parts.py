@@ -151,7 +151,7 @@ async def _advance(db: AsyncSession, file: File, limits: RecognitionSettings) ->
         tell_failure(db, file, reason=failures[0].reason, stage=STAGE)
         await jobs.conclude(db, file.job_id, error=failures[0].reason)
         return
-    await store(db, file, merged(outcomes, metadata={}, limits=limits))
+    await store(db, file, merged(outcomes, metadata={}, limits=limits), doubted_below=limits.low_confidence_below)
     await jobs.conclude(db, file.job_id)
 
 

@@ -20,6 +20,7 @@ from app.files.recognition.result import Recognition, Segment
 from app.files.repository import ProcessedFiles
 from app.files.signatures import Group
 from app.jobs import service as jobs
+from app.jobs.events import JobExhausted
 from app.jobs.service import Claim
 from app.models.file import File, FileSegment, ProcessingStatus, ScanStatus
 from app.outbox import writer as outbox
@@ -72,21 +73,21 @@ async def report_progress(
 
 
 async def complete(db: AsyncSession, claim: Claim, recognition: Recognition, *, doubted_below: float) -> None:
-    """Store what was read and settle the job, or neither. Raises ClaimLost.
-
-    Every result passes here: it is told whether its confidence is low, and its language unless the engine knew it.
-    """
-    language = recognition.language or await asyncio.to_thread(_language, recognition.text)
+    """Store what was read and settle the job, or neither. Raises ClaimLost."""
     file = await ProcessedFiles(db).of_job(claim.job_id)
     if file is None:
         await jobs.fail(db, claim, reason="The file was deleted.")
         return
-    await store(db, file, recognition)
+    await store(db, file, recognition, doubted_below=doubted_below)
     await jobs.succeed(db, claim)
 
 
-async def store(db: AsyncSession, file: File, recognition: Recognition) -> None:
-    """What was read, in place of whatever there was, and that it is so."""
+async def store(db: AsyncSession, file: File, recognition: Recognition, *, doubted_below: float) -> None:
+    """What was read, in place of whatever there was, and that it is so.
+
+    Every result passes here: whether its confidence is low is told, and its language unless the engine knew it.
+    """
+    language = recognition.language or await asyncio.to_thread(_language, recognition.text)
     file.processing_status = ProcessingStatus.COMPLETED
     file.analysis_type = recognition.analysis_type
     file.text = recognition.text
@@ -135,6 +136,10 @@ async def end_abandoned(db: AsyncSession, *, limit: int) -> int:
     abandoned = await ProcessedFiles(db).abandoned(limit)
     for file, job in abandoned:
         _end(db, file, reason=job.error or "Given up.", stage=job.stage or FIRST_STAGE)
+    for job in await ProcessedFiles(db).abandoned_parts(limit):
+        # Its task joins what there is of the recording; it is told once more.
+        reason = job.error or "Given up."
+        outbox.add(db, JobExhausted(job_id=job.id, kind=job.kind, subject=job.subject, reason=reason))
     return len(abandoned)
 
 
