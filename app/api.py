@@ -13,6 +13,7 @@ from app.directory import routes as directory
 from app.evaluations import routes as evaluations
 from app.files import resumable_routes
 from app.files import routes as files
+from app.grounding import routes as grounding
 from app.health import routes as health
 from app.knowledge import routes as knowledge
 from app.outbox import routes as outbox
@@ -34,6 +35,7 @@ ROOMS = (
     accounts.users,
     # Before ai_config, whose `/ai-config/{agent_type}` would take its addresses.
     providers.router,
+    grounding.router,
     ai_config.router,
     evaluations.router,
     directory.router,

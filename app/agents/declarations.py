@@ -12,6 +12,7 @@ from app.agents.results import (
     ContextResult,
     EscalationResult,
     FileFindings,
+    GroundedDraft,
     LearningResult,
     QualityResult,
     ReplyResult,
@@ -70,7 +71,8 @@ def _agent(kind: AgentType, answer: type[Any]) -> Agent[RunDeps, Any]:
         retries={"tools": TOOL_RETRIES, "output": ANSWER_RETRIES},
     )
     # Once a run, not once a step: one connection, and one list of tools from beginning to end.
-    agent.toolset(per_run_step=False)(_toolset)
+    if kind is not AgentType.ANSWER:
+        agent.toolset(per_run_step=False)(_toolset)
     return agent
 
 
@@ -99,6 +101,7 @@ ANSWERS: dict[AgentType, type[BaseModel]] = {
     AgentType.QUALITY: QualityResult,
     AgentType.ESCALATION: EscalationResult,
     AgentType.LEARNING: LearningResult,
+    AgentType.ANSWER: GroundedDraft,
 }
 
 

@@ -70,6 +70,24 @@ class ReplyResult(BaseModel):
     missing: Told = ""
 
 
+class PassageQuote(BaseModel):
+    """Words of a passage that was given, exactly as they stand in it."""
+
+    passage: Annotated[str, Field(max_length=20)]
+    quote: Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class DraftSentence(BaseModel):
+    text: Annotated[str, Field(min_length=1, max_length=2_000)]
+    citations: Annotated[list[PassageQuote], Field(max_length=10)]
+
+
+class GroundedDraft(BaseModel):
+    """Sentences that the given passages say; none where they do not answer the question."""
+
+    sentences: Annotated[list[DraftSentence], Field(max_length=30)]
+
+
 class QualityResult(BaseModel):
     verdict: Literal["pass", "revise", "reject"]
     has_solution: bool

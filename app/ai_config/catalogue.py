@@ -44,6 +44,7 @@ class AgentType(StrEnum):
     QUALITY = "quality"
     ESCALATION = "escalation"
     LEARNING = "learning"
+    ANSWER = "answer"
 
 
 AGENT_OF: dict[Operation, AgentType] = {
@@ -57,6 +58,7 @@ AGENT_OF: dict[Operation, AgentType] = {
     Operation.CHECK_DRAFT: AgentType.QUALITY,
     Operation.ESCALATE: AgentType.ESCALATION,
     Operation.LEARN: AgentType.LEARNING,
+    Operation.ANSWER: AgentType.ANSWER,
 }
 
 
@@ -77,7 +79,7 @@ def tools_for(operation: Operation, enabled: Collection[str]) -> frozenset[str]:
 
 
 _ALONE = ToolPolicy(READING_TOOLS, frozenset(), ())
-"""Judges what the others found; needs no tool."""
+"""Works on what it is given; needs no tool."""
 
 POLICIES: dict[AgentType, ToolPolicy] = {
     AgentType.CUSTOMER_SUPPORT: ToolPolicy(
@@ -135,4 +137,6 @@ POLICIES: dict[AgentType, ToolPolicy] = {
     AgentType.QUALITY: _ALONE,
     AgentType.ESCALATION: _ALONE,
     AgentType.LEARNING: _ALONE,
+    # It answers from what was found for it, and from nothing else.
+    AgentType.ANSWER: ToolPolicy(frozenset(), frozenset(), ()),
 }

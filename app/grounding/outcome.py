@@ -61,26 +61,25 @@ class Conflict:
 class Signals:
     """What the evaluator measured. Shares are 0 to 1; None where there was no draft to measure."""
 
-    words: float
-    """BM25 of the best passage, as a share of the most that the question could reach."""
+    confidence: float
+    """The calibrated chance that the documents cited, or else the likeliest one, are the right ones."""
     meaning: float
-    """Cosine of question and best passage."""
+    """Cosine of the question and the best document's nearest passage."""
+    words: float
+    """BM25 of its best passage, as a share of the most that the question could reach."""
     margin: float
-    """By how much the best document is ahead of the next."""
-    agreement: float
-    """Share of the question's weight in documents that words and meaning both find."""
+    """By how much the likeliest document's chance is ahead of the next one's."""
     coverage: float
-    """Share of what the question is about, by weight, that the cited text says."""
+    """Share of what the question is about, by weight, that the cited documents say."""
     missing: tuple[str, ...]
-    """Error codes, versions and names of the question that the cited text does not say."""
+    """Error codes and versions of the question that the cited documents do not say."""
     conflicts: tuple[Conflict, ...]
     cited: float | None
     """Share of the draft's sentences that have a citation which stands as quoted."""
     support: float | None
     """How well the least supported sentence follows from what it cites."""
-    confidence: float
-    """The calibrated chance that the answer is right."""
     model_error: str | None = None
+    """What failed, by its kind alone."""
 
 
 @dataclass(frozen=True, slots=True)

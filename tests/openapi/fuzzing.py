@@ -34,6 +34,7 @@ BEYOND_SCHEMAS = {
     "platform_invalid": "known providers, and sections of their own forms",
     "precondition_failed": "the version is the present one",
     "range_not_satisfiable": "the part lies within the file",
+    "thresholds_invalid": "a calibration has all its weights",
     "tool_unknown": "known tools",
     "tus_version_unsupported": "HEAD and OPTIONS say nothing of the protocol's version",
     "upload_body_type_wrong": "a body that may be missing has one type when it is there",

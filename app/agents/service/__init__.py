@@ -1,5 +1,6 @@
 """What can be done with runs: ask for one, carry it out, wait for it, look at it."""
 
+from app.agents.service.answering import Written, write_answer
 from app.agents.service.batches import batch_shown, start_batch
 from app.agents.service.executing import execute, file_processed, give_up
 from app.agents.service.opening import NewTicket, open_ticket
@@ -13,6 +14,7 @@ __all__ = [
     "JOB_KIND",
     "NewTicket",
     "RepeatKey",
+    "Written",
     "ask",
     "batch_shown",
     "channel",
@@ -27,4 +29,5 @@ __all__ = [
     "try_alone",
     "try_out",
     "wait",
+    "write_answer",
 ]

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, Integer, Row, Select, Text, case, cast, func, literal, select, text
+from sqlalchemy import (
+    Float,
+    Integer,
+    Row,
+    Select,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -92,6 +106,50 @@ class PassageRepository:
         for chunk_id, lexeme, number in await self.db.execute(query):
             found.setdefault(chunk_id, {})[lexeme] = number or 1
         return found
+
+    async def titles(self, versions: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Row[Any]]:
+        """Title and address, in the order asked for; access to the passages is checked before."""
+        query = select(
+            DocumentVersion.document_id, DocumentVersion.version, DocumentVersion.title, DocumentVersion.uri
+        ).where(tuple_(DocumentVersion.document_id, DocumentVersion.version).in_(list(versions)))
+        rows = {(row.document_id, row.version): row for row in await self.db.execute(query)}
+        return {key: rows[key] for key in versions}
+
+    async def term_lists(self, texts: Sequence[str], name: str) -> list[list[str]]:
+        """The stems of each text, in the same order."""
+        given = func.unnest(cast(list(texts), ARRAY(Text))).table_valued("said", with_ordinality="place")
+        given = given.render_derived()
+        stems = func.tsvector_to_array(func.to_tsvector(cast(literal(name), REGCONFIG), given.c.said))
+        return [list(terms) for (terms,) in await self.db.execute(select(stems).order_by(given.c.place))]
+
+    async def said_by(self, documents: Collection[UUID], terms: Collection[str]) -> dict[UUID, list[set[str]]]:
+        """Of each document, for each of its passages, which of the terms it says."""
+        lexemes = func.tsvector_to_array(Chunk.search)
+        said = (
+            select(func.array_agg(literal_column("term")))
+            .select_from(func.unnest(lexemes).alias("term"))
+            .where(literal_column("term") == func.any(cast(list(terms), ARRAY(Text))))
+            .scalar_subquery()
+        )
+        found: dict[UUID, list[set[str]]] = {}
+        query = self._visible(Chunk.document_id, said).where(Chunk.document_id.in_(documents))
+        for document_id, spoken in await self.db.execute(query):
+            found.setdefault(document_id, []).append(set(spoken or ()))
+        return found
+
+    async def nearest_of(self, documents: Collection[UUID], vector: Any, model: str) -> dict[UUID, float]:
+        """The cosine of each document's nearest passage."""
+        near = func.max(1 - Chunk.vector.cosine_distance(vector)).cast(Float)
+        query = self._visible(Chunk.document_id, near).where(Chunk.document_id.in_(documents), Chunk.model == model)
+        rows = await self.db.execute(query.group_by(Chunk.document_id))
+        return dict(rows.tuples().all())
+
+    async def at(self, document_id: UUID, version: int, positions: Collection[int]) -> Sequence[Row[Any]]:
+        """Id, position, start and end of a document's passages at these places, in their order."""
+        query = self._visible(Chunk.id, Chunk.position, Chunk.start, Chunk.end).where(
+            Chunk.document_id == document_id, Chunk.version == version, Chunk.position.in_(positions)
+        )
+        return (await self.db.execute(query.order_by(Chunk.position))).all()
 
     async def quoted(self, document_id: UUID, version: int, start: int, end: int) -> Row[Any]:
         """Title, address and the text between two characters; access to the passages is checked before."""

@@ -11,13 +11,18 @@ from app.knowledge.service.documents import (
     replace,
     version,
 )
+from app.knowledge.service.excerpts import Quoted, quoted
 from app.knowledge.service.indexing import give_up, index, subject_of
+from app.knowledge.service.matching import Match, Matches, match
 from app.knowledge.service.searching import Found, rank, search
 
 __all__ = [
     "JOB_KIND",
     "TEXT_CHARS",
     "Found",
+    "Match",
+    "Matches",
+    "Quoted",
     "chunk",
     "create",
     "delete",
@@ -25,6 +30,8 @@ __all__ = [
     "give_up",
     "index",
     "list_documents",
+    "match",
+    "quoted",
     "rank",
     "replace",
     "resolved_cases",

@@ -1,0 +1,130 @@
+"""How well whole documents match a question: what an answer's confidence is made of.
+
+A passage is found by what it says; whether its document is about the matter shows in how much of the question all of
+it covers, in its title, and in how far the next document is behind.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.auth import Principal
+from app.inference.embedding import default_embedder
+from app.inference.wording import codes, sentences
+from app.knowledge import ranking
+from app.knowledge.language import UNKNOWN, configuration, language_of
+from app.knowledge.repository import PassageRepository
+from app.knowledge.service.searching import QUERY_CHARS, Found, rank
+
+DOCUMENTS_MOST = 12
+TERMS_COUNTED = 400
+"""Of a question and the titles it is compared with; a stack trace has more, and they say little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A document, by the best of its passages. All figures but the cosines are shares, 0 to 1."""
+
+    document_id: UUID
+    version: int
+    title: str
+    uri: str | None
+    passages: tuple[Found, ...]
+    """Best first; only those that the search found."""
+    meaning: float
+    """Cosine of the question and the nearest passage."""
+    subject: float
+    """The same for what the question begins with."""
+    words: float
+    """BM25, of the most that the question could reach."""
+    coverage: float
+    """Of the question's terms, by weight, that the document or its title says."""
+    subject_coverage: float
+    together: float
+    """Of the subject's terms, by weight, that one passage with the title says."""
+    titled: float
+    """Of the title's terms, by weight, that the question says."""
+    unsaid: frozenset[str]
+    """Codes and versions of the question that the document does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    documents: tuple[Match, ...]
+    """Best first."""
+    codes: frozenset[str]
+    """Codes and versions that the question names."""
+
+
+def subject_of_question(question: str) -> str:
+    """Its first sentence or line: mail has its subject there, and people say first what they want."""
+    start, end = next(iter(sentences(question)), (0, len(question)))
+    return question[start:end]
+
+
+async def match(db: AsyncSession, who: Principal, *, question: str) -> Matches:
+    """Documents that `who` may see and that may answer, measured. Raises ModelUnavailable."""
+    question = question[:QUERY_CHARS].replace("\x00", " ")
+    named = frozenset(codes(question))
+    found = await rank(db, who, query=question)
+    passages: dict[tuple[UUID, int], list[Found]] = {}
+    for one in found:
+        passages.setdefault((one.document_id, one.version), []).append(one)
+    chosen = dict(list(passages.items())[:DOCUMENTS_MOST])
+    if not chosen:
+        return Matches((), named)
+    repository = PassageRepository(db, who)
+    titles = await repository.titles(chosen)
+    subject = subject_of_question(question)
+    language = language_of(question)
+    stems = configuration("en" if language == UNKNOWN else language)
+    texts = [question, subject, *(row.title for row in titles.values())]
+    asked, about, *named_by = await repository.term_lists(texts, stems)
+    about = about or asked
+    weights = await _weights(repository, dict.fromkeys([*about, *asked, *(term for one in named_by for term in one)]))
+    said = await repository.said_by([document_id for document_id, _ in chosen], weights)
+    near = await _near(repository, subject, [document_id for document_id, _ in chosen])
+    documents = []
+    for (key, ranked), row, title in zip(chosen.items(), titles.values(), named_by, strict=True):
+        parts = [terms | set(title) for terms in said.get(key[0], [set()])]
+        whole = set().union(*parts)
+        documents.append(
+            Match(
+                document_id=key[0],
+                version=key[1],
+                title=row.title,
+                uri=row.uri,
+                passages=tuple(ranked),
+                meaning=max(one.cosine for one in ranked),
+                subject=near.get(key[0], 0.0),
+                words=max(one.lexical for one in ranked),
+                coverage=_share(asked, whole, weights),
+                subject_coverage=_share(about, whole, weights),
+                together=max(_share(about, part, weights) for part in parts),
+                titled=_share(title, set(asked), weights),
+                unsaid=frozenset(code for code in named if code not in whole),
+            )
+        )
+    return Matches(tuple(documents), named)
+
+
+async def _weights(repository: PassageRepository, terms: Collection[str]) -> dict[str, float]:
+    """Inverse document frequencies; a term that no passage has is the rarest of all."""
+    counted = list(terms)[:TERMS_COUNTED]
+    corpus = await repository.corpus()
+    numbers = await repository.frequencies(counted) if counted else {}
+    return {term: ranking.weight(corpus.passages, numbers.get(term, 0)) for term in counted}
+
+
+async def _near(repository: PassageRepository, subject: str, documents: Collection[UUID]) -> dict[UUID, float]:
+    embedder = default_embedder()
+    vector = (await asyncio.to_thread(embedder.embed, [subject]))[0]
+    return await repository.nearest_of(documents, vector, embedder.name)
+
+
+def _share(terms: Collection[str], said: Collection[str], weights: Mapping[str, float]) -> float:
+    most = sum(weights.get(term, 0.0) for term in terms)
+    return sum(weights.get(term, 0.0) for term in terms if term in said) / most if most else 0.0

@@ -1,0 +1,123 @@
+"""Questions to a desk that holds documents: answered from them with citations that stand, or refused with a reason."""
+
+import pytest
+from pydantic_ai.exceptions import ModelAPIError
+from pydantic_ai.messages import ModelResponse
+from sqlalchemy import select
+
+from app.core.auth import Principal, Role
+from app.core.resources import Resources
+from app.grounding import evaluator, service
+from app.grounding.outcome import Answer, Reason, Refusal, Turn
+from app.models.agent import AiConfig
+from app.models.knowledge import DocumentVersion
+from app.models.spending import ModelCallRow
+from tests.agents.models import Script, calling, refusing
+from tests.factories.people import Person
+
+ASKED = "What does the printer's E-77 mean and how do I get rid of it?"
+
+
+def principal(person: Person, role: Role = Role.CUSTOMER) -> Principal:
+    return Principal(user_id=person.id, username=person.username, role=role)
+
+
+def drafting(*sentences: tuple[str, str]) -> ModelResponse:
+    said = [{"text": text, "citations": [{"passage": "P1", "quote": quote}]} for text, quote in sentences]
+    return calling("final_result", sentences=said)
+
+
+async def test_every_sentence_cites_characters_of_a_version_that_say_it(desk: Resources, ada: Person) -> None:
+    answer = await service.answer(desk, principal(ada), ASKED)
+    assert isinstance(answer, Answer), answer
+    assert "Hold the green button until E-77 is gone." in answer.text
+    async with desk.db.session() as db:
+        for sentence in answer.sentences:
+            (citation,) = sentence.citations
+            query = select(DocumentVersion.text).where(
+                DocumentVersion.document_id == citation.document_id, DocumentVersion.version == citation.version
+            )
+            text = (await db.execute(query)).scalar_one()
+            assert text[citation.start : citation.end] == citation.quote == sentence.text
+            assert (citation.title, citation.uri) == ("Printer shows E-77", "https://example.com/printer")
+        calls = (await db.execute(select(ModelCallRow.operation, ModelCallRow.model))).all()
+    assert [tuple(row) for row in calls] == [("answer", "local")]
+    assert (answer.signals.cited, answer.signals.support, answer.model) == (1.0, 1.0, "local")
+
+
+async def test_what_no_document_tells_is_refused(desk: Resources, ada: Person) -> None:
+    for question in ("Who won the chess championship in 1972?", "How do I cancel my insurance after a flood?"):
+        refusal = await service.answer(desk, principal(ada), question)
+        assert isinstance(refusal, Refusal)
+        assert refusal.reason in (Reason.NO_EVIDENCE, Reason.INSUFFICIENT_COVERAGE)
+
+
+async def test_an_answer_uses_only_what_the_person_may_read(desk: Resources, ada: Person) -> None:
+    question = "From which platform do trains leave every hour?"
+    refusal = await service.answer(desk, principal(ada), question)
+    assert isinstance(refusal, Refusal)
+    assert all(one.title != "Trains" for one in refusal.evidence)
+    answer = await service.answer(desk, principal(ada, Role.AGENT), question)
+    assert isinstance(answer, Answer)
+    assert "platform two" in answer.text
+
+
+async def test_a_short_question_is_understood_from_what_was_said_before(desk: Resources, ada: Person) -> None:
+    context = [Turn("customer", "The printer shows E-77, its tray is empty."), Turn("assistant", "I see.")]
+    assert service.standalone("And now?", context) == "And now?\nThe printer shows E-77, its tray is empty."
+    assert isinstance(await service.answer(desk, principal(ada), "And now?", context=context), Answer)
+    assert isinstance(await service.answer(desk, principal(ada), "And now?"), Refusal)
+
+
+async def remote(desk: Resources, model: str = "compatible:test/one") -> None:
+    async with desk.db.unit_of_work() as db:
+        row = (await db.execute(select(AiConfig).where(AiConfig.agent_type == "answer"))).scalar_one()
+        row.model = model
+
+
+EMPTY, GREEN = "The printer shows E-77 when its tray is empty.", "Hold the green button until E-77 is gone."
+
+
+@pytest.mark.parametrize(
+    ("draft", "reason"),
+    [
+        (drafting(("E-77 means that the tray is empty.", EMPTY)), None),
+        (drafting(), Reason.INSUFFICIENT_COVERAGE),
+        (drafting(("Buy a new printer.", "Buy a new printer.")), Reason.MISSING_CITATIONS),
+        (drafting(("E-77 means that the fuser burns.", EMPTY)), Reason.UNSUPPORTED_CLAIM),
+        (drafting(("E-78 means that its tray is empty.", EMPTY)), Reason.UNSUPPORTED_CLAIM),
+        (drafting(("Do not hold the green button until E-77 is gone.", GREEN)), Reason.UNSUPPORTED_CLAIM),
+    ],
+    ids=["true", "nothing", "quote_made_up", "other_claim", "other_code", "denied"],
+)
+async def test_a_models_draft_is_judged_sentence_by_sentence(
+    desk: Resources, ada: Person, draft: ModelResponse, reason: Reason | None
+) -> None:
+    await remote(desk)
+    script = Script([draft])
+    outcome = await service.answer(desk, principal(ada), ASKED, resolve=script.resolve)
+    assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
+    assert outcome.model == "compatible:test/one"
+    prompt = str(script.seen[0])
+    assert "green button" in prompt
+    assert "platform two" not in prompt
+
+
+async def test_a_model_that_fails_leaves_no_answer(desk: Resources, ada: Person) -> None:
+    await remote(desk)
+    for step in (refusing(418), ModelAPIError("scripted", "broken"), calling("final_result", sentences="none")):
+        refusal = await service.answer(desk, principal(ada), ASKED, resolve=Script([step]).resolve)
+        assert isinstance(refusal, Refusal)
+        assert refusal.reason is Reason.LLM_ERROR
+
+
+async def test_an_evaluator_that_fails_leaves_no_answer(
+    desk: Resources, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(evaluator, "drafted", broken)
+    refusal = await service.answer(desk, principal(ada), ASKED)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.signals) == (Reason.LLM_ERROR, None)
