@@ -160,6 +160,22 @@ def evaluate_search(
     _become("app.commands.evaluate_knowledge", *named, *(["--json"] if as_json else []), needs=[])
 
 
+answers = typer.Typer(help="Answers from what the desk knows.", no_args_is_help=True)
+cli.add_typer(answers, name="answers")
+
+
+@answers.command("evaluate")
+def evaluate_answers(
+    *,
+    documents: Annotated[Path, typer.Option(help="JSON lines: id, text, title?")],
+    questions: Annotated[Path, typer.Option(help="JSON lines: id, question, relevant[], answerable")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, with the risk-coverage curve.")] = False,
+) -> None:
+    """Measure answering and abstaining on your own documents and questions, in a schema that is dropped afterwards."""
+    named = ["--documents", str(documents), "--questions", str(questions)]
+    _become("app.commands.evaluate_answers", *named, *(["--json"] if as_json else []), needs=[])
+
+
 @cli.command()
 def status() -> None:
     """Say what runs on the data directory; exit 1 if nothing does."""

@@ -64,7 +64,6 @@ class Prompt:
                 "page_context": self.page_context,
                 "conversation_history": self.conversation_history or [],
                 "integration": self.integration,
-                **material,
                 **about_a_ticket,
                 **found,
             },

@@ -112,7 +112,8 @@ class PassageRepository:
         query = select(
             DocumentVersion.document_id, DocumentVersion.version, DocumentVersion.title, DocumentVersion.uri
         ).where(tuple_(DocumentVersion.document_id, DocumentVersion.version).in_(list(versions)))
-        rows = {(row.document_id, row.version): row for row in await self.db.execute(query)}
+        found: Sequence[Row[Any]] = (await self.db.execute(query)).all()
+        rows = {(row.document_id, row.version): row for row in found}
         return {key: rows[key] for key in versions}
 
     async def term_lists(self, texts: Sequence[str], name: str) -> list[list[str]]:

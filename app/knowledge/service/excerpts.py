@@ -28,7 +28,8 @@ async def quoted(db: AsyncSession, who: Principal, match: Match, *, passages: in
     wanted = {one.position + step for one in best for step in (0, 1)}
     rows = await repository.at(match.document_id, match.version, wanted)
     runs: list[list[tuple[int, int, int, UUID]]] = []
-    for chunk_id, position, start, end in rows:
+    for row in rows:
+        chunk_id, position, start, end = row.id, row.position, row.start, row.end
         if runs and runs[-1][-1][0] == position - 1:
             runs[-1].append((position, start, end, chunk_id))
         else:
