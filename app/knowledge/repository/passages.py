@@ -107,12 +107,12 @@ class PassageRepository:
             found.setdefault(chunk_id, {})[lexeme] = number or 1
         return found
 
-    async def titles(self, versions: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Row[Any]]:
+    async def titles(self, versions: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Any]:
         """Title and address, in the order asked for; access to the passages is checked before."""
         query = select(
             DocumentVersion.document_id, DocumentVersion.version, DocumentVersion.title, DocumentVersion.uri
         ).where(tuple_(DocumentVersion.document_id, DocumentVersion.version).in_(list(versions)))
-        found: Sequence[Row[Any]] = (await self.db.execute(query)).all()
+        found: Sequence[Any] = (await self.db.execute(query)).all()
         rows = {(row.document_id, row.version): row for row in found}
         return {key: rows[key] for key in versions}
 

@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
+from app.core.language import UNKNOWN, language_of
 from app.inference.embedding import default_embedder
 from app.inference.wording import codes, sentences
 from app.knowledge import ranking
-from app.knowledge.language import UNKNOWN, configuration, language_of
+from app.knowledge.language import configuration
 from app.knowledge.repository import PassageRepository
 from app.knowledge.service.searching import QUERY_CHARS, Found, rank
 
