@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts import repository
 from app.accounts.errors import LoginFailed, RefreshRefused, TooManyLogins
+from app.accounts.events import AccessChanged
 from app.accounts.passwords import passwords
 from app.accounts.schemas import TokensOut
 from app.core.clock import now
@@ -24,6 +25,7 @@ from app.core.settings import AuthSettings
 from app.core.telemetry import get_logger
 from app.models.base import uuid7
 from app.models.user import LoginFamily, RefreshToken, User
+from app.outbox import writer as outbox
 
 log = get_logger(__name__)
 
@@ -107,7 +109,7 @@ async def logout(db: AsyncSession, *, token: SecretStr | None, family_id: uuid.U
     families = {family_id} if family_id else set()
     if token is not None and (owner := await repository.family_of_token(db, hashed(token))):
         families.add(owner)
-    await repository.revoke_families(db, at=now(), ids=families)
+    await _end(db, families)
 
 
 async def forget_ended_logins(db: AsyncSession) -> None:
@@ -118,8 +120,17 @@ async def forget_ended_logins(db: AsyncSession) -> None:
 async def _revoke_reused(resources: Resources, token: SecretStr) -> None:
     async with resources.db.unit_of_work() as db:
         family_id = await repository.family_of_token(db, hashed(token))
-        if family_id is not None and await repository.revoke_families(db, at=now(), ids={family_id}):
+        if family_id is not None and await _end(db, {family_id}):
             log.warning("refresh_token_reused", family=str(family_id))
+
+
+async def _end(db: AsyncSession, family_ids: set[uuid.UUID]) -> bool:
+    """Whether any of them was still alive."""
+    at = now()
+    ended = await repository.revoke_families(db, at=at, ids=family_ids)
+    for user_id in ended:
+        outbox.add(db, AccessChanged(user_id=user_id, timestamp=at))
+    return bool(ended)
 
 
 async def _tokens(db: AsyncSession, resources: Resources, family: LoginFamily) -> TokensOut:

@@ -1,13 +1,13 @@
 """From a credential to the person as they are now, through a small memory of the last few seconds.
 
-A role that was changed, an account that was deactivated or a login that was ended counts in every process within
-`settings.auth.principal_cache_seconds`: nothing is told between processes, entries just grow old.
+A role that was changed, an account that was deactivated or a login that was ended counts in every process as soon as
+the relay has told it (`forget`), and at the latest within `settings.auth.principal_cache_seconds`.
 """
 
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
@@ -44,6 +44,10 @@ class _Memory:
         if len(self._entries) > _REMEMBERED:
             self._entries.popitem(last=False)
 
+    def forget(self, user_id: int) -> None:
+        for key in [key for key in self._entries if isinstance(key, tuple) and key[0] == user_id]:
+            del self._entries[key]
+
 
 _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
 
@@ -65,6 +69,20 @@ async def principal_of_claims(resources: Resources, claims: Claims, audience: Au
     if principal is None:
         raise Unauthenticated("The login has ended.")
     return principal
+
+
+async def principals_of_logins(resources: Resources, family_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Principal]:
+    """Of those logins that stand, as the database has it this moment."""
+    async with resources.db.session() as db:
+        found = await repository.users_in_families(db, family_ids, now())
+    return {family_id: Principal(user.id, user.username, Role(user.role)) for family_id, user in found}
+
+
+def forget(resources: Resources, user_id: int) -> None:
+    """Ask anew who this is, at the next request."""
+    memory = _memories.get(resources.db)
+    if memory is not None:
+        memory.forget(user_id)
 
 
 async def principal_of_key(resources: Resources, key: str) -> Principal:

@@ -2,6 +2,7 @@
 where nobody is known yet."""
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, func, or_, select, update
@@ -75,6 +76,23 @@ async def user_in_family(db: AsyncSession, user_id: int, family_id: uuid.UUID, a
     return (await db.execute(query)).scalar_one_or_none()
 
 
+async def users_in_families(
+    db: AsyncSession, family_ids: Collection[uuid.UUID], at: datetime
+) -> Sequence[tuple[uuid.UUID, User]]:
+    """As `user_in_family`, for many."""
+    query = (
+        select(LoginFamily.id, User)
+        .join(User, LoginFamily.user_id == User.id)
+        .where(
+            User.active,
+            LoginFamily.id.in_(family_ids),
+            LoginFamily.revoked_at.is_(None),
+            LoginFamily.expires_at > at,
+        )
+    )
+    return [(row[0], row[1]) for row in await db.execute(query)]
+
+
 async def key_and_owner(db: AsyncSession, key_hash: bytes, at: datetime) -> tuple[ApiKey, User] | None:
     query = (
         select(ApiKey, User)
@@ -124,8 +142,10 @@ async def family_of_token(db: AsyncSession, token_hash: bytes) -> uuid.UUID | No
     return (await db.execute(query)).scalar_one_or_none()
 
 
-async def revoke_families(db: AsyncSession, *, at: datetime, user_id: int | None = None, ids: set[uuid.UUID]) -> int:
-    """End these logins, and with `user_id` all of that person's; says how many were still alive."""
+async def revoke_families(
+    db: AsyncSession, *, at: datetime, user_id: int | None = None, ids: set[uuid.UUID]
+) -> set[int]:
+    """End these logins, and with `user_id` all of that person's; says whose were still alive."""
     chosen = (
         LoginFamily.id.in_(ids) if user_id is None else or_(LoginFamily.id.in_(ids), LoginFamily.user_id == user_id)
     )
@@ -133,9 +153,9 @@ async def revoke_families(db: AsyncSession, *, at: datetime, user_id: int | None
         update(LoginFamily)
         .where(chosen, LoginFamily.revoked_at.is_(None))
         .values(revoked_at=at)
-        .returning(LoginFamily.id)
+        .returning(LoginFamily.user_id)
     )
-    return len(ended.scalars().all())
+    return set(ended.scalars())
 
 
 async def count_keys(db: AsyncSession, user_id: int) -> int:

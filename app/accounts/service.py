@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts import repository
 from app.accounts.errors import AccountTaken, LastAdmin, UserNotFound
+from app.accounts.events import AccessChanged
 from app.accounts.passwords import passwords
 from app.accounts.repository import UserRepository
 from app.accounts.schemas import normal_email
@@ -13,6 +14,7 @@ from app.core.clock import now
 from app.core.pagination import Page
 from app.core.settings import AuthSettings
 from app.models.user import User
+from app.outbox import writer as outbox
 
 ADMIN_USERNAME = "admin"
 RESERVED = frozenset({ADMIN_USERNAME, "administrator", "anonymous", "assistant", "evidesk", "me", "root", "system"})
@@ -90,6 +92,7 @@ async def change(
     if (role, active) != (user.role, user.active):
         user.role, user.active = role, active
         user.version += 1
+        outbox.add(db, AccessChanged(user_id=user.id, timestamp=now()))
     if not active:
         await repository.revoke_families(db, at=now(), user_id=user.id, ids=set())
     return user

@@ -1,5 +1,6 @@
 """Every event and what it leads to, in one place. A room adds its lines to `build`; nothing registers itself."""
 
+from app.accounts import events as accounts
 from app.agents import deliveries as agent_deliveries
 from app.agents import events as agents
 from app.agents import tasks as agent_tasks
@@ -29,6 +30,7 @@ from app.websocket import pushes
 def build(*, resolve_new_tickets: bool = False) -> Subscriptions:
     """`resolve_new_tickets`: the agents begin to work on each as soon as it is there."""
     subscriptions = Subscriptions()
+    subscriptions.on(accounts.AccessChanged, pushes.access_changed)
     _tickets(subscriptions)
     _files(subscriptions)
     _agents(subscriptions)

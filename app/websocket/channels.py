@@ -1,5 +1,6 @@
 """The names of channels, known to those who push and those who watch."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 
@@ -15,3 +16,22 @@ def presence_channel(ticket_id: int) -> str:
 
 def job_channel(job_id: UUID) -> str:
     return f"job:{job_id}"
+
+
+ACCOUNTS = "accounts"
+"""Whose rights changed: for the API processes themselves, nobody may subscribe to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a channel is about; one of the two."""
+
+    ticket_id: int | None = None
+    job_id: UUID | None = None
+
+
+def subject(channel: str) -> Subject:
+    kind, _, rest = channel.partition(":")
+    if kind == "job":
+        return Subject(job_id=UUID(rest))
+    return Subject(ticket_id=int(rest.partition(":")[0]))

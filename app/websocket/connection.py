@@ -1,19 +1,18 @@
-"""One socket: what it is sent is queued, and a single task writes it, so that a slow reader delays nobody else."""
+"""One socket, as those who tell something see it: what it is sent goes out, waits a little, or ends it.
+
+It has no task of its own. While the peer reads, a frame is written at once; while it does not, frames wait in a bounded
+queue, and a reader that lets it fill is dropped, so that a slow reader delays nobody else.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from typing import Protocol
 
 from app.core.metrics import PUSHES
-
-GONE = (WebSocketDisconnect, RuntimeError)
-"""Raised by a send to a peer that has left; the server says RuntimeError while its own close is under way."""
+from app.websocket.wire import SocketProtocol
 
 CLOSE_SECONDS = 5.0
+"""For what is queued to go out before a close."""
 
 
 class Code:
@@ -26,15 +25,7 @@ class Code:
     UNAUTHENTICATED = 4001
     TOO_SLOW = 4008
     TOO_MANY_MESSAGES = 4029
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """`flush`: what is queued still goes out before the close."""
-
-    code: int
-    reason: str
-    flush: bool
+    TOO_MANY_CONNECTIONS = 4030
 
 
 class Subscribed(Protocol):
@@ -45,87 +36,105 @@ class Subscribed(Protocol):
 
 
 class Connection:
-    def __init__(self, socket: WebSocket, *, queue: int, patience: float) -> None:
+    __slots__ = ("__weakref__", "_last", "_limit", "_patience", "_queue", "_room", "ending", "socket", "subscriptions")
+
+    def __init__(self, socket: SocketProtocol, *, queue: int, patience: float) -> None:
         """`queue` messages may wait; a replay waits for room for `patience` seconds."""
         self.socket = socket
         self.subscriptions: dict[str, Subscribed] = {}
+        self.ending = False
         self._limit = queue
+        self._last: tuple[int, str] | None = None
         self._patience = patience
-        self._queue: deque[str] = deque()
-        self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._queue: deque[bytes] | None = None
+        self._room: asyncio.Event | None = None
 
-    @property
-    def ending(self) -> bool:
-        return self._ending.done()
-
-    def send(self, frame: str) -> None:
+    def send(self, frame: bytes) -> None:
         if self.ending:
             return
-        if len(self._queue) >= self._limit:
+        if not self.socket.paused:
+            self.socket.write(frame)
+            PUSHES.inc()
+        elif len(self._waiting()) >= self._limit:
             self.lag()
-            return
-        self._queue.append(frame)
-        self._wake.set()
+        else:
+            self._waiting().append(frame)
 
-    async def send_patiently(self, frame: str) -> None:
-        if len(self._queue) >= self._limit and not self.ending:
+    async def send_patiently(self, frame: bytes) -> None:
+        if self._full():
             try:
                 async with asyncio.timeout(self._patience):
-                    while len(self._queue) >= self._limit and not self.ending:
+                    while self._full():
+                        self._room = self._room or asyncio.Event()
                         self._room.clear()
                         await self._room.wait()
             except TimeoutError:
                 self.lag()
         self.send(frame)
 
+    def _full(self) -> bool:
+        return self.socket.paused and len(self._waiting()) >= self._limit and not self.ending
+
     def lag(self) -> None:
         self.end(Code.TOO_SLOW, "too slow a reader", flush=False)
 
+    def over(self, channel: str) -> None:
+        """There will be nothing more on the channel."""
+
     def end(self, code: int, reason: str, *, flush: bool = True) -> None:
-        """Close soon; the first reason wins."""
-        if not self.ending:
-            self._ending.set_result(Ending(code, reason, flush))
-            self._wake.set()
-            self._room.set()
-
-    async def run(self, reading: Coroutine[Any, Any, None]) -> None:
-        """Until the peer leaves or `end` is called. What `reading` raises is raised here, after a close."""
-        reader = asyncio.create_task(reading)
-        writer = asyncio.create_task(self._write())
-        try:
-            await asyncio.wait((reader, writer, self._ending), return_when=asyncio.FIRST_COMPLETED)
-            if reader.done() and not reader.cancelled() and reader.exception() is not None:
-                self.end(Code.INTERNAL_ERROR, "internal error")
-            if self.ending:
-                await self._close(self._ending.result(), writer)
-        finally:
-            reader.cancel()
-            writer.cancel()
-            await asyncio.wait((reader, writer))
-        for task in (reader, writer):
-            if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, GONE):
-                raise error
-
-    async def _write(self) -> None:
-        while self._queue or not self.ending:
-            while self._queue:
-                await self.socket.send_text(self._queue.popleft())
-                PUSHES.inc()
-                self._room.set()
-            if not self.ending:
-                self._wake.clear()
-                await self._wake.wait()
-
-    async def _close(self, ending: Ending, writer: "asyncio.Task[None]") -> None:
-        if ending.flush:
-            await asyncio.wait((writer,), timeout=CLOSE_SECONDS)
-        writer.cancel()
-        await asyncio.wait((writer,))
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self.socket.close(ending.code, ending.reason)
-        except (TimeoutError, *GONE):
-            # It does not read, or has gone: the server drops the transport when we return.
+        """Close, after what is queued if `flush`; the first reason wins."""
+        if self.ending:
             return
+        self.ending = True
+        if flush and self._queue:
+            self._last = code, reason
+            # A reader that takes none of it is not waited for.
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.socket.close, code, reason)
+        else:
+            self._queue = None
+            self.socket.close(code, reason)
+        self.left()
+
+    def left(self) -> None:
+        """It is over, whoever ended it: leaves all that it watches."""
+        self.ending = True
+        if self._room is not None:
+            self._room.set()
+        for subscription in self.subscriptions.values():
+            subscription.leave()
+        self.subscriptions.clear()
+
+    def check(self) -> None:
+        """Called every so often: a peer that has not even answered the last ping is let go."""
+        if self.ending:
+            return
+        if not self.socket.alive:
+            self.end(Code.INTERNAL_ERROR, "no answer to pings", flush=False)
+            return
+        self.socket.alive = False
+        self.socket.ping()
+
+    # --- the wire's ----------------------------------------------------------------------------------------------
+
+    def writable(self) -> None:
+        while self._queue and not self.socket.paused:
+            self.socket.write(self._queue.popleft())
+            PUSHES.inc()
+        if self._room is not None:
+            self._room.set()
+        if not self._queue:
+            self._queue = None
+            if self._last is not None:
+                self.socket.close(*self._last)
+
+    def gone(self) -> None:
+        self._queue = None
+        self.left()
+
+    def restarting(self) -> None:
+        self.end(Code.RESTARTING, "the server restarts", flush=False)
+
+    def _waiting(self) -> "deque[bytes]":
+        if self._queue is None:
+            self._queue = deque()
+        return self._queue

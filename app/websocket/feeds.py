@@ -1,33 +1,25 @@
-"""What a channel's watchers are told: every number once, in order, whatever Redis loses.
+"""All channels that sockets of this process watch: every number once, in order, whatever Redis loses.
 
-A feed is one channel in this process. It stands at `position`; the message after it is passed on, an older one is
-dropped, a later one means that some were lost, and those are read from the table. Whoever joins is held back until
-the answer and the replay are on their way, then follows live from exactly there.
+What is asked of the table is gathered: ten thousand sockets that come back at once ask a few dozen questions.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
 from app.core.db import Database
 from app.core.telemetry import get_logger
+from app.websocket.feed import Feed, Joined, Sink, Subscription
+from app.websocket.gather import Gather
 from app.websocket.redis_pubsub import RedisPubSub
-from app.websocket.repository import DATABASE_AWAY, Message, NotificationRepository, from_redis
+from app.websocket.repository import DATABASE_AWAY, History, NotificationRepository, from_redis
 
 log = get_logger(__name__)
 
 PAGE = 100
 """Rows read at once to fill a gap: few enough for healthy readers to take them before the next page."""
-
-EARLY_LIMIT = 1000
-"""Messages kept while a gap is filled; what comes beyond is in the table anyway."""
-
-HELD_LIMIT = 1000
-"""Messages that may arrive while one watcher is sent what it missed."""
 
 GATHER_SECONDS = 0.02
 RETRY_SECONDS = 0.5
@@ -37,121 +29,6 @@ GRACE_SECONDS = 0.5
 
 POLL_SECONDS = 2.0
 """How often the table is asked while Redis is away."""
-
-
-class Sink(Protocol):
-    """Who watches: a socket."""
-
-    def send(self, frame: str) -> None:
-        """Never waits: a reader that lags too far is dropped."""
-
-    async def send_patiently(self, frame: str) -> None:
-        """Waits for room, for a replay that is longer than the queue."""
-
-    def lag(self) -> None:
-        """It has fallen too far behind: drop it."""
-
-
-@dataclass(eq=False, slots=True)
-class Subscription:
-    """One watcher of one channel. `gap(seq)` is the frame that says: history up to `seq` is lost."""
-
-    feed: "Feed"
-    sink: Sink
-    gap: Callable[[int], str]
-    position: int = 0
-    held: deque[Message] | None = field(default_factory=deque)
-
-    def pass_on(self, message: Message) -> None:
-        if self.held is not None:
-            if len(self.held) >= HELD_LIMIT:
-                self.sink.lag()
-            else:
-                self.held.append(message)
-        elif message.seq > self.position:
-            self.position = message.seq
-            self.sink.send(message.frame)
-
-    def tell_gap(self, seq: int) -> None:
-        if self.held is None and seq > self.position:
-            self.position = seq
-            self.sink.send(self.gap(seq))
-
-    async def go_live(self, missed: list[Message]) -> None:
-        """Send what was missed, then what arrived meanwhile, then let live messages through."""
-        for message in missed:
-            await self.sink.send_patiently(message.frame)
-        while self.held:
-            message = self.held.popleft()
-            if message.seq > self.position:
-                self.position = message.seq
-                await self.sink.send_patiently(message.frame)
-        self.held = None
-
-    def leave(self) -> None:
-        self.feed.leave(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """`seq` is where the subscription stands once `missed` is sent; `recovered` None when nothing was asked for."""
-
-    subscription: Subscription
-    seq: int
-    recovered: bool | None
-    missed: list[Message]
-
-
-class Feed:
-    def __init__(self, channel: str, fill: Callable[["Feed"], object], empty: Callable[["Feed"], None]) -> None:
-        """`fill(feed)` is to read what the table has beyond `position`; `empty(feed)`: the last watcher has left."""
-        self.channel = channel
-        self.position = 0
-        self.watchers: set[Subscription] = set()
-        self.opening: asyncio.Task[None] | None = None
-        self.confirming = True
-        self.filling = True
-        self._early: dict[int, Message] = {}
-        self._fill = fill
-        self._empty = empty
-
-    def leave(self, subscription: Subscription) -> None:
-        self.watchers.discard(subscription)
-        if not self.watchers:
-            self._empty(self)
-
-    def receive(self, message: Message) -> None:
-        if self.filling or message.seq > self.position + 1:
-            if len(self._early) < EARLY_LIMIT:
-                self._early[message.seq] = message
-            self.fill()
-        else:
-            self.advance(message)
-
-    def fill(self) -> None:
-        if not self.filling:
-            self.filling = True
-            self._fill(self)
-
-    def advance(self, message: Message) -> None:
-        if message.seq <= self.position:
-            return
-        if message.seq > self.position + 1:
-            # The table does not know what lies between: it was pruned.
-            log.warning("notifications_lost", channel=self.channel, after=self.position, until=message.seq)
-            for watcher in self.watchers:
-                watcher.tell_gap(message.seq - 1)
-        self.position = message.seq
-        for watcher in self.watchers:
-            watcher.pass_on(message)
-
-    def filled(self) -> None:
-        """The table has told everything it knew: go on with what arrived meanwhile."""
-        self.filling = False
-        early = sorted(self._early.items())
-        self._early.clear()
-        for _, message in early:
-            self.advance(message)
 
 
 class Feeds:
@@ -164,10 +41,12 @@ class Feeds:
         *,
         prefix: str,
         replay_limit: int,
+        gap: Callable[[str, int], bytes],
         degraded: Callable[[], None] = lambda: None,
         recovered: Callable[[], None] = lambda: None,
     ) -> None:
-        """`degraded()`: Redis has been away for a moment; `recovered()`: it is back, and what was missed is sent."""
+        """`gap(channel, seq)` is the frame that says: history up to `seq` is lost.
+        `degraded()`: Redis has been away for a moment; `recovered()`: it is back, and what was missed is sent."""
         self._db = db
         self._replay_limit = replay_limit
         self._feeds: dict[str, Feed] = {}
@@ -175,6 +54,9 @@ class Feeds:
         self._unsure: set[str] = set()
         self._told_degraded = False
         self._recovering: asyncio.Task[None] | None = None
+        self._gap = gap
+        self._histories = Gather(self._read_histories)
+        self._positions = Gather(self._read_positions)
         self._degraded = degraded
         self._recovered = recovered
         self.pubsub = RedisPubSub(
@@ -226,13 +108,15 @@ class Feeds:
             self._told_degraded = False
             self._recovered()
 
-    async def join(self, channel: str, sink: Sink, *, after: int | None, gap: Callable[[int], str]) -> Joined:
+    async def join(self, channel: str, sink: Sink, *, after: int | None) -> Joined:
         """Watch a channel, held back until `go_live`. Raises DATABASE_AWAY: then there is no subscription."""
         feed = self._feeds.get(channel)
         if feed is None:
-            feed = self._feeds[channel] = Feed(channel, lambda feed: self._spawn(self._fill(feed)), self._forget)
+            feed = self._feeds[channel] = Feed(
+                channel, fill=lambda feed: self._spawn(self._fill(feed)), empty=self._forget, gap=self._gap
+            )
             feed.opening = self._spawn(self._open(feed))
-        subscription = Subscription(feed, sink, gap)
+        subscription = Subscription(feed, sink)
         feed.watchers.add(subscription)
         try:
             if feed.opening is not None:
@@ -253,11 +137,8 @@ class Feeds:
 
     async def _replay(self, subscription: Subscription, after: int) -> Joined:
         channel = subscription.feed.channel
-        async with self._db.session() as db:
-            history = NotificationRepository(db)
-            # In this order: what comes between the two reads is among the rows, or held.
-            newest = max((await history.newest([channel])).get(channel, 0), subscription.feed.position)
-            missed = await history.after(channel, after, limit=self._replay_limit + 1)
+        history = await self._histories.get((channel, after))
+        newest, missed = max(history.newest, subscription.feed.position), history.missed
         if missed and missed[0].seq == after + 1 and len(missed) <= self._replay_limit:
             subscription.position = missed[-1].seq
             return Joined(subscription, missed[-1].seq, True, missed)
@@ -268,16 +149,24 @@ class Feeds:
         try:
             await self.pubsub.add(feed.channel)
             feed.confirming = False
-            async with self._db.session() as db:
-                newest = await NotificationRepository(db).newest([feed.channel])
+            position = await self._positions.get(feed.channel)
         except DATABASE_AWAY:
             # Whoever comes next tries anew.
             self._feeds.pop(feed.channel, None)
             self.pubsub.remove(feed.channel)
             raise
-        feed.position = newest.get(feed.channel, 0)
+        feed.position = position
         feed.opening = None
         feed.filled()
+
+    async def _read_histories(self, asked: list[tuple[str, int]]) -> dict[tuple[str, int], History]:
+        async with self._db.session() as db:
+            return await NotificationRepository(db).histories(asked, limit=self._replay_limit + 1)
+
+    async def _read_positions(self, channels: list[str]) -> dict[str, int]:
+        async with self._db.session() as db:
+            newest = await NotificationRepository(db).newest(channels)
+        return {channel: newest.get(channel, 0) for channel in channels}
 
     def _received(self, channel: str, payload: str) -> None:
         feed = self._feeds.get(channel)

@@ -10,6 +10,8 @@ from app.core.errors import Problem, Unavailable
 from app.core.http import field_errors
 from app.core.resources import Resources
 from app.core.telemetry import get_logger, span
+from app.websocket.access import Access
+from app.websocket.channels import Subject
 from app.websocket.connection import Connection
 from app.websocket.feeds import Feeds
 from app.websocket.messages import (
@@ -48,6 +50,9 @@ SUBSCRIPTIONS = (
     UnsubscribePresence,
 )
 
+_NAMES: dict[str, Protocol] = {"ticket": "ticket", "job": "file", "file": "file", "presence": "presence"}
+"""Of the protocol, by the first word of a channel or by itself."""
+
 _KINDS = {"json_invalid": "invalid_json", "union_tag_invalid": "unknown_type", "union_tag_not_found": "missing_type"}
 _SENTENCES = {
     "invalid_json": "The message is not JSON.",
@@ -64,7 +69,7 @@ def failure(
     request_id: RequestId | None = None,
     protocol: Protocol = "system",
     **about: Any,
-) -> str:
+) -> bytes:
     data = FailureData(code=code, **about)
     return ErrorMessage(protocol=protocol, error=sentence, data=data, request_id=request_id).frame()
 
@@ -72,7 +77,7 @@ def failure(
 class BadMessage(Exception):
     """`frame` is the answer to it."""
 
-    def __init__(self, frame: str) -> None:
+    def __init__(self, frame: bytes) -> None:
         self.frame = frame
         super().__init__(frame)
 
@@ -102,10 +107,10 @@ def _request_id(text: str) -> RequestId | None:
 
 
 class MessageRouter:
-    def __init__(self, resources: Resources, feeds: Feeds, presence: Presence) -> None:
-        self._tickets = TicketProtocol(resources, feeds)
-        self._files = FileProtocol(resources, feeds)
-        self._presence = PresenceProtocol(resources, feeds, presence)
+    def __init__(self, resources: Resources, feeds: Feeds, presence: Presence, access: Access) -> None:
+        self._tickets = TicketProtocol(resources, feeds, access)
+        self._files = FileProtocol(resources, feeds, access)
+        self._presence = PresenceProtocol(resources, feeds, access, presence)
 
     async def handle(self, connection: Connection, who: Principal, request: ChannelRequest) -> None:
         with span("websocket.message", type=request.type):
@@ -134,15 +139,17 @@ def _protocol_of(request: ChannelRequest) -> Protocol:
     return "file" if isinstance(request, FileRequest) else "presence"
 
 
-def _refusal(request: ChannelRequest, problem: Problem) -> str:
+def refusal(protocol: str, problem: Problem, about: Subject, request_id: RequestId | None = None) -> bytes:
+    """Of a subscription, or of its continuation."""
+    data = FailureData(code=problem.code, ticket_id=about.ticket_id, job_id=about.job_id)
+    return SubscriptionResponse(
+        protocol=_NAMES[protocol], success=False, error=problem.detail, request_id=request_id, data=data
+    ).frame()
+
+
+def _refusal(request: ChannelRequest, problem: Problem) -> bytes:
     protocol = _protocol_of(request)
     about = request.data.model_dump(include={"ticket_id", "job_id"})
-    if not isinstance(request, SUBSCRIPTIONS):
-        return failure(problem.code, problem.detail, request_id=request.request_id, protocol=protocol, **about)
-    return SubscriptionResponse(
-        protocol=protocol,
-        success=False,
-        error=problem.detail,
-        request_id=request.request_id,
-        data=FailureData(code=problem.code, **about),
-    ).frame()
+    if isinstance(request, SUBSCRIPTIONS):
+        return refusal(protocol, problem, Subject(**about), request.request_id)
+    return failure(problem.code, problem.detail, request_id=request.request_id, protocol=protocol, **about)

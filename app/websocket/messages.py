@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from app.core.clock import now
 from app.core.schemas import BIGINT_MAX, In, RowId, Text
+from app.websocket.frames import text_frame
 from app.websocket.payloads import (
     AuthenticatedData,
     CategorizationData,
@@ -162,12 +163,12 @@ class Envelope(BaseModel):
     request_id: RequestId | None = None
     seq: int | None = None
 
-    def frame(self) -> str:
-        """The text that goes out. What does not apply is left out; a null inside the data of a notification stays."""
+    def frame(self) -> bytes:
+        """As it goes out. What does not apply is left out; a null inside the data of a notification stays."""
         absent: dict[str, Any] = {name: True for name in _OPTIONAL if getattr(self, name) is None}
         if isinstance(self.data, _SPARSE):
             absent["data"] = {name for name, value in self.data if value is None}
-        return self.model_dump_json(exclude=absent, serialize_as_any=True)
+        return text_frame(self.model_dump_json(exclude=absent, serialize_as_any=True))
 
 
 class TicketMessage(Envelope):

@@ -73,7 +73,7 @@ return told
 class Sink(Protocol):
     """Who is told: a socket."""
 
-    def send(self, frame: str) -> None:
+    def send(self, frame: bytes) -> None:
         """Never waits."""
 
 

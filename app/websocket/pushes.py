@@ -1,10 +1,16 @@
 """Which event is told to whom, in which message. Only translates: the relay numbers, stores and publishes."""
 
+from app.accounts import events as accounts
 from app.files import events as files
 from app.outbox.deliveries import Push
 from app.tickets import events as tickets
 from app.websocket import messages, payloads
-from app.websocket.channels import job_channel, ticket_channel
+from app.websocket.channels import ACCOUNTS, job_channel, ticket_channel
+
+
+def access_changed(event: accounts.AccessChanged) -> list[Push]:
+    """To the API processes, which look at that person's sockets again."""
+    return [Push(ACCOUNTS, "system", "access_changed", {"user_id": event.user_id})]
 
 
 def ticket_status_changed(event: tickets.TicketStatusChanged) -> list[Push]:

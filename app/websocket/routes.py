@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from starlette.websockets import WebSocket
 
 from app.websocket.manager import ConnectionManager
+from app.websocket.wire import EXTENSION
 
 router = APIRouter(prefix="/websocket", tags=["websocket"])
 socket = APIRouter()
@@ -28,8 +29,8 @@ async def health(request: Request) -> WebSocketHealth:
 async def websocket(connection: WebSocket) -> None:
     """The public contract, section 3. The token comes as `?token=…` or as the first message."""
     token = connection.query_params.get("token")
-    # The server logs the address of each socket that it accepts, and a token must not be in a log.
+    # Whatever goes wrong from here on may log the address, and a token must not be in a log.
     connection.scope["query_string"] = b""
     await connection.accept()
     manager: ConnectionManager = connection.app.state.websockets
-    await manager.serve(connection, token)
+    manager.take(connection.scope["extensions"][EXTENSION], token)

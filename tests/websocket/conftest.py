@@ -110,6 +110,11 @@ class Server:
         await until(lambda: not self.manager.active_connections)
 
 
+def watched(server: Server) -> int:
+    """Channels of clients: one more is the process's own."""
+    return len(server.manager.feeds) - 1
+
+
 ServerFactory = Callable[..., AbstractAsyncContextManager[Server]]
 
 

@@ -11,9 +11,10 @@ from app.core.db import Database
 from app.core.resources import Resources
 from app.embedded.redis import EmbeddedRedis
 from app.outbox.deliveries import REDIS_PREFIX
-from app.websocket import feeds as module
+from app.websocket import feed as module
 from app.websocket import redis_pubsub
-from app.websocket.feeds import Feeds, Joined
+from app.websocket.feed import Joined
+from app.websocket.feeds import Feeds
 from app.websocket.repository import DATABASE_AWAY
 from tests.websocket.conftest import Gate, Publisher, until
 
@@ -24,32 +25,39 @@ class Reader:
     """Takes everything at once, unless told to be blocked."""
 
     def __init__(self) -> None:
-        self.frames: list[str] = []
+        self.frames: list[bytes] = []
         self.free = asyncio.Event()
         self.free.set()
         self.dropped = False
 
-    def send(self, frame: str) -> None:
+    def send(self, frame: bytes) -> None:
         self.frames.append(frame)
 
-    async def send_patiently(self, frame: str) -> None:
+    async def send_patiently(self, frame: bytes) -> None:
         await self.free.wait()
         self.send(frame)
 
     def lag(self) -> None:
         self.dropped = True
 
+    def over(self, channel: str) -> None:
+        assert channel
+
     @property
     def seqs(self) -> list[int]:
-        return [int(frame.rsplit('"seq":', 1)[1].rstrip("}")) for frame in self.frames]
+        return [int(frame.rsplit(b'"seq":', 1)[1].rstrip(b"}")) for frame in self.frames]
 
 
-def _gap(seq: int) -> str:
-    return f'{{"gap":true,"seq":{seq}}}'
+def _gap(channel: str, seq: int) -> bytes:
+    return f'{{"gap":"{channel}","seq":{seq}}}'.encode()
+
+
+def _feeds(db: Database, redis_url: str) -> Feeds:
+    return Feeds(db, redis_url, prefix=REDIS_PREFIX, replay_limit=1000, gap=_gap)
 
 
 async def _join(feeds: Feeds, reader: Reader, after: int | None = None) -> Joined:
-    return await feeds.join(CHANNEL, reader, after=after, gap=_gap)
+    return await feeds.join(CHANNEL, reader, after=after)
 
 
 async def _watch(feeds: Feeds, reader: Reader, after: int | None = None) -> Joined:
@@ -79,7 +87,7 @@ async def feeds_at(resources: Resources, plane_redis_url: str) -> AsyncIterator[
     def make(database_url: str) -> AbstractAsyncContextManager[Feeds]:
         db = Database(database_url)
         opened.append(db)
-        return _running(Feeds(db, plane_redis_url, prefix=REDIS_PREFIX, replay_limit=1000))
+        return _running(_feeds(db, plane_redis_url))
 
     yield make
     for db in opened:
@@ -178,7 +186,7 @@ async def test_a_gap_is_not_told_to_one_who_is_held_back(
     joined = await _join(feeds, held)
     await publisher.publish(CHANNEL, 3)
     await until(lambda: live.seqs == [2, 3])
-    assert live.frames[0] == _gap(2)
+    assert live.frames[0] == _gap(CHANNEL, 2)
     await joined.subscription.go_live(joined.missed)
     assert held.seqs == [3]
 
@@ -201,11 +209,11 @@ async def test_after_a_restart_of_redis_and_of_the_database_everything_arrives(
     resources: Resources, own_redis: EmbeddedRedis, database_gate: Gate, publisher: Publisher
 ) -> None:
     db = Database(database_gate.url.get_secret_value())
-    async with _running(Feeds(db, own_redis.url, prefix=REDIS_PREFIX, replay_limit=1000)) as feeds:
+    async with _running(_feeds(db, own_redis.url)) as feeds:
         reader, other = Reader(), Reader()
         await _watch(feeds, reader)
-        leaving = await feeds.join("ticket:2", other, after=None, gap=_gap)
-        quiet = await feeds.join("ticket:3", other, after=None, gap=_gap)
+        leaving = await feeds.join("ticket:2", other, after=None)
+        quiet = await feeds.join("ticket:3", other, after=None)
         own_redis.kill()
         await publisher.keep(CHANNEL)
         await publisher.keep("ticket:2")
@@ -227,13 +235,13 @@ async def test_a_redis_that_falls_silent_is_left_and_found_again(
     monkeypatch.setattr(redis_pubsub, "PING_SECONDS", 0.1)
     monkeypatch.setattr(redis_pubsub, "SILENCE_SECONDS", 1.0)
     monkeypatch.setattr(redis_pubsub, "CONFIRM_SECONDS", 0.2)
-    async with _running(Feeds(resources.db, own_redis.url, prefix=REDIS_PREFIX, replay_limit=1000)) as feeds:
+    async with _running(_feeds(resources.db, own_redis.url)) as feeds:
         reader, late = Reader(), Reader()
         await _watch(feeds, reader)
         await asyncio.sleep(0.2)
         assert own_redis.process is not None
         own_redis.process.send_signal(signal.SIGSTOP)
-        joined = await feeds.join("ticket:2", late, after=None, gap=_gap)
+        joined = await feeds.join("ticket:2", late, after=None)
         await joined.subscription.go_live(joined.missed)
         await publisher.keep(CHANNEL)
         await publisher.keep("ticket:2")

@@ -117,7 +117,7 @@ async def test_the_people_of_a_process_that_died_vanish(
 
 
 class _Nobody:
-    def send(self, frame: str) -> None:
+    def send(self, frame: bytes) -> None:
         assert frame
 
 

@@ -151,5 +151,8 @@ async def test_a_deleted_ticket_says_so_last_and_cannot_be_watched_again(
             pass
         told: dict[str, Any] = await client.receive()
         assert (told["type"], told["data"]["deleted_by"]) == ("ticket_deleted", supervisor.username)
+        taken_away = await client.receive()
+        assert (taken_away["type"], taken_away["success"]) == ("subscription_response", False)
         refused = await client.ask("subscribe_ticket", ticket_id=ticket_id, after=0)
+        assert taken_away["data"] == refused["data"]
         assert (refused["success"], refused["data"]["code"]) == (False, "ticket_not_found")

@@ -8,7 +8,7 @@ from app.core.resources import Resources
 from app.models.ticket import TicketStatus, Visibility
 from app.tickets import service
 from tests.factories import people, tickets
-from tests.websocket.conftest import Gate, Publisher, Server, ServerFactory
+from tests.websocket.conftest import Gate, Publisher, Server, ServerFactory, watched
 
 STATUS = {"status": "resolved", "updated_by": "mia", "timestamp": "2026-11-21T08:00:00Z"}
 
@@ -98,7 +98,7 @@ async def test_unsubscribing_ends_the_messages(
             assert answer["type"] == "subscription_response"
             assert answer["success"] is True
             assert answer["data"] == {"ticket_id": ticket.id, "subscribed": False}
-        assert len(server.manager.feeds) == 0
+        assert watched(server) == 0
         await publisher.push(f"ticket:{ticket.id}", ticket_id=ticket.id, **STATUS)
         assert await client.silent()
 
@@ -107,10 +107,10 @@ async def test_leaving_gives_everything_back(server: Server, resources: Resource
     ticket = await tickets.ticket(resources, customer.who)
     async with server.connect(customer.token) as client:
         await client.ask("subscribe_ticket", ticket_id=ticket.id)
-        assert len(server.manager.feeds) == 1
+        assert watched(server) == 1
         client.socket.transport.abort()
     await server.idle()
-    assert len(server.manager.feeds) == 0
+    assert watched(server) == 0
 
 
 async def test_two_sockets_share_a_feed_and_one_may_leave(
@@ -121,7 +121,7 @@ async def test_two_sockets_share_a_feed_and_one_may_leave(
         await stays.ask("subscribe_ticket", ticket_id=ticket.id)
         async with server.connect(customer.token) as leaves:
             await leaves.ask("subscribe_ticket", ticket_id=ticket.id)
-            assert len(server.manager.feeds) == 1
+            assert watched(server) == 1
         await publisher.push(f"ticket:{ticket.id}", ticket_id=ticket.id, **STATUS)
         assert (await stays.receive())["seq"] == 1
 

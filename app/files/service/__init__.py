@@ -12,7 +12,17 @@ from app.files.service.parts import (
     wait_again,
 )
 from app.files.service.processing import VALIDATION_SHARE, Work, begin, complete, fail, give_up, report_progress
-from app.files.service.reading import Content, content, get, list_files, open_content, read_text, status, status_of_job
+from app.files.service.reading import (
+    Content,
+    content,
+    get,
+    list_files,
+    open_content,
+    read_text,
+    status,
+    status_of_job,
+    watchable,
+)
 from app.files.service.scanning import check_scanner, pass_scan, quarantine, wait_for_scanner
 from app.files.service.uploading import JOB_KIND, add, attach
 
@@ -51,4 +61,5 @@ __all__ = [
     "status_of_job",
     "wait_again",
     "wait_for_scanner",
+    "watchable",
 ]

@@ -1,6 +1,6 @@
 """What a file is, how far its reading is, what was read, and its bytes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.core.auth import Principal
 from app.core.pagination import Page
 from app.core.storage import ObjectMissing, Storage, StorageError
 from app.files.errors import ContentMissing, StoreUnavailable
-from app.files.repository import FileRepository
+from app.files.repository import FileRepository, seen
 from app.files.schemas import FileOut, FileQuery, FileStatusOut, FileTextOut, SegmentOut
 from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job
@@ -45,6 +45,11 @@ async def status_of_job(db: AsyncSession, who: Principal, job_id: UUID) -> tuple
     """The file that a job reads, and how far it is; raises FileMissing for a job that `who` may not see."""
     file, job = await FileRepository(db, who).by_job(job_id)
     return FileOut.model_validate(file), _status(file, job)
+
+
+async def watchable(db: AsyncSession, asked: Collection[tuple[Principal, UUID]]) -> set[tuple[Principal, UUID]]:
+    """Which of these people may watch which job, for many at once."""
+    return await seen(db, asked)
 
 
 async def read_text(db: AsyncSession, who: Principal, file_id: UUID) -> FileTextOut:

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 
 from sqlalchemy import Select, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.auth import Role
+from app.core.auth import Principal, Role
 from app.core.db import rows_of
 from app.core.pagination import Page, encode_cursor
 from app.core.repository import Repository
@@ -83,3 +84,16 @@ class TicketRepository(Repository[Ticket]):
 
     def _shown(self) -> Columns:
         return SHOWN if self.who.is_staff else SHOWN.where(tickets.c.requester_id == self.who.user_id)
+
+
+async def seen(db: AsyncSession, asked: Collection[tuple[Principal, int]]) -> set[tuple[Principal, int]]:
+    """Which of these people may see which ticket, in one query: the rule of `TicketRepository.visible`."""
+    query = select(Ticket.id, Ticket.requester_id).where(
+        Ticket.id.in_({ticket_id for _, ticket_id in asked}), Ticket.deleted_at.is_(None)
+    )
+    requesters = {row.id: row.requester_id for row in await db.execute(query)}
+    return {
+        (who, ticket_id)
+        for who, ticket_id in asked
+        if ticket_id in requesters and (who.is_staff or requesters[ticket_id] == who.user_id)
+    }

@@ -7,7 +7,7 @@ from app.tickets.service.editing import assign, change_status, delete, update
 from app.tickets.service.escalation import note_escalation
 from app.tickets.service.neglected import JOB_KIND as CATCHING_UP
 from app.tickets.service.neglected import Rounds, left_to_do
-from app.tickets.service.reading import get, list_tickets, timeline
+from app.tickets.service.reading import get, list_tickets, timeline, watchable
 from app.tickets.service.similarity import find_similar, keep_vector, search, similar, vector_of
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "timeline",
     "update",
     "vector_of",
+    "watchable",
 ]

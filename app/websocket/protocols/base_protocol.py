@@ -7,6 +7,8 @@ from typing import ClassVar, Generic, Literal, TypeVar
 from app.core.auth import Principal
 from app.core.errors import Conflict
 from app.core.resources import Resources
+from app.websocket.access import Access
+from app.websocket.channels import subject
 from app.websocket.connection import Connection
 from app.websocket.feeds import Feeds
 from app.websocket.messages import (
@@ -27,12 +29,24 @@ class TooManySubscriptions(Conflict):
     detail = "This connection watches as much as it may; unsubscribe from something, or open another one."
 
 
+def gap_frame(channel: str, seq: int) -> bytes:
+    """What a watcher is told when history up to `seq` is lost."""
+    about = subject(channel)
+    if about.job_id is not None:
+        job = JobSubscriptionData(job_id=about.job_id, subscribed=True, seq=seq, recovered=False)
+        return SubscriptionResponse(protocol="file", data=job).frame()
+    assert about.ticket_id is not None  # noqa: S101 - a channel is about one of the two
+    ticket = TicketSubscriptionData(ticket_id=about.ticket_id, subscribed=True, seq=seq, recovered=False)
+    return SubscriptionResponse(protocol="ticket", data=ticket).frame()
+
+
 class BaseProtocol(ABC, Generic[R]):
     name: ClassVar[Literal["ticket", "file", "presence"]]
 
-    def __init__(self, resources: Resources, feeds: Feeds) -> None:
+    def __init__(self, resources: Resources, feeds: Feeds, access: Access) -> None:
         self.db = resources.db
         self._feeds = feeds
+        self._access = access
         self._max_subscriptions = resources.settings.websocket.max_subscriptions
 
     @abstractmethod
@@ -46,10 +60,7 @@ class BaseProtocol(ABC, Generic[R]):
         self.unsubscribe(connection, channel)
         self.require_room(connection)
 
-        def gap(seq: int) -> str:
-            return SubscriptionResponse(protocol=self.name, data=about(seq, False)).frame()
-
-        joined = await self._feeds.join(channel, connection, after=after, gap=gap)
+        joined = await self._feeds.join(channel, connection, after=after)
         connection.subscriptions[channel] = joined.subscription
         data = about(joined.seq, joined.recovered)
         connection.send(SubscriptionResponse(protocol=self.name, data=data, request_id=request_id).frame())

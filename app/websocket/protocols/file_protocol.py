@@ -5,7 +5,7 @@ from app.core.clock import now
 from app.files import service as files
 from app.files.schemas import FileOut, FileStatusOut
 from app.models.file import ProcessingStatus
-from app.websocket.channels import job_channel
+from app.websocket.channels import Subject, job_channel
 from app.websocket.connection import Connection
 from app.websocket.messages import (
     FileProcessingFailed,
@@ -29,8 +29,7 @@ class FileProtocol(BaseProtocol[FileRequest]):
         job_id, request_id = request.data.job_id, request.request_id
         channel = job_channel(job_id)
         if isinstance(request, SubscribeJob):
-            async with self.db.session() as db:
-                await files.status_of_job(db, who, job_id)
+            await self._access.require(who, Subject(job_id=job_id))
 
             def about(seq: int, recovered: bool | None) -> JobSubscriptionData:
                 return JobSubscriptionData(job_id=job_id, subscribed=True, seq=seq, recovered=recovered)
@@ -46,7 +45,7 @@ class FileProtocol(BaseProtocol[FileRequest]):
             connection.send(SubscriptionResponse(protocol="file", data=left, request_id=request_id).frame())
 
 
-def _status(file: FileOut, status: FileStatusOut, request: GetJobStatus) -> str:
+def _status(file: FileOut, status: FileStatusOut, request: GetJobStatus) -> bytes:
     """As its last notification would say it; `message` is the processing status."""
     stage = status.stage or FIRST_STAGE
     if status.processing_status in (ProcessingStatus.FAILED, ProcessingStatus.QUARANTINED):

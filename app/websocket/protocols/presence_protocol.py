@@ -4,8 +4,8 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.errors import Conflict, Forbidden
 from app.core.resources import Resources
-from app.tickets import service as tickets
-from app.websocket.channels import presence_channel
+from app.websocket.access import Access
+from app.websocket.channels import Subject, presence_channel
 from app.websocket.connection import Connection
 from app.websocket.feeds import Feeds
 from app.websocket.messages import (
@@ -31,8 +31,8 @@ class NotSubscribed(Conflict):
 class PresenceProtocol(BaseProtocol[PresenceRequest]):
     name = "presence"
 
-    def __init__(self, resources: Resources, feeds: Feeds, presence: Presence) -> None:
-        super().__init__(resources, feeds)
+    def __init__(self, resources: Resources, feeds: Feeds, access: Access, presence: Presence) -> None:
+        super().__init__(resources, feeds, access)
         self._presence = presence
 
     async def handle(self, connection: Connection, who: Principal, request: PresenceRequest) -> None:
@@ -41,8 +41,7 @@ class PresenceProtocol(BaseProtocol[PresenceRequest]):
             self.unsubscribe(connection, presence_channel(ticket_id))
             self._answer(connection, PresenceSubscriptionData(ticket_id=ticket_id, subscribed=False), request_id)
             return
-        async with self.db.session() as db:
-            await tickets.get(db, who, ticket_id)
+        await self._access.require(who, Subject(ticket_id=ticket_id))
         if not who.is_staff:
             raise Forbidden("Who is at a ticket is for the support staff to know.")
         if isinstance(request, SubscribePresence):

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.tickets import service as tickets
 from app.tickets.schemas import TicketOut
-from app.websocket.channels import ticket_channel
+from app.websocket.channels import Subject, ticket_channel
 from app.websocket.connection import Connection
 from app.websocket.messages import (
     GetTicketStatus,
@@ -27,8 +27,7 @@ class TicketProtocol(BaseProtocol[TicketRequest]):
         ticket_id = request.data.ticket_id
         channel = ticket_channel(ticket_id, staff=who.is_staff)
         if isinstance(request, SubscribeTicket):
-            async with self.db.session() as db:
-                await tickets.get(db, who, ticket_id)
+            await self._access.require(who, Subject(ticket_id=ticket_id))
 
             def about(seq: int, recovered: bool | None) -> TicketSubscriptionData:
                 return TicketSubscriptionData(ticket_id=ticket_id, subscribed=True, seq=seq, recovered=recovered)
