@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.clock import now
-from bench import agents, machine, recognition, road, tickets, transcription, tus, upload
+from bench import agents, machine, realtime, recognition, road, tickets, transcription, tus, upload
 from bench.report import Figures
 
 ALL: dict[str, Callable[[], Figures]] = {
@@ -15,6 +15,7 @@ ALL: dict[str, Callable[[], Figures]] = {
     "recognition": recognition.run,
     "transcription": transcription.run,
     "road": road.run,
+    "realtime": realtime.run,
     "agents": agents.run,
 }
 

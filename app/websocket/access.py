@@ -30,6 +30,9 @@ class Access:
         """Those that may no longer be watched. Raises DATABASE_AWAY."""
         return {key for key, allowed in (await self._answer(asked)).items() if not allowed}
 
+    async def settled(self) -> None:
+        await self._gather.settled()
+
     async def _answer(self, asked: Collection[Asked]) -> dict[Asked, bool]:
         about_tickets = {(who, about.ticket_id) for who, about in asked if about.ticket_id is not None}
         about_jobs = {(who, about.job_id) for who, about in asked if about.job_id is not None}

@@ -76,6 +76,8 @@ class Feeds:
             for task in (watching, *self._tasks):
                 task.cancel()
             await asyncio.gather(watching, *self._tasks, return_exceptions=True)
+            await self._histories.settled()
+            await self._positions.settled()
 
     @property
     def degraded(self) -> bool:

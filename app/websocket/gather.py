@@ -35,6 +35,11 @@ class Gather(Generic[K, V]):
         # Several may wait for the same answer; one that is cancelled must not take it from the others.
         return await asyncio.shield(answer)
 
+    async def settled(self) -> None:
+        """Nothing is under way any more: a question that is broken off would leave its connection open."""
+        if self._asking is not None:
+            await asyncio.wait([self._asking])
+
     async def _answer(self) -> None:
         try:
             while self._waiting:

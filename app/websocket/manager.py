@@ -110,6 +110,8 @@ class ConnectionManager:
             for task in (*working, *self._checks):
                 task.cancel()
             await asyncio.wait((*working, *self._checks))
+            await self.logins.settled()
+            await self._access.settled()
 
     async def shutdown(self) -> None:
         for session in list(self._connections):

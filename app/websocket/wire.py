@@ -34,8 +34,8 @@ CLOSE_SECONDS = 3.0
 """For the peer's side of a close; below what uvicorn is given to stop."""
 
 _QUIET = logging.getLogger("app.websocket.handshake")
-_QUIET.addHandler(logging.NullHandler())
-_QUIET.propagate = False
+# It would tell of every address, and there may be a token in it.
+_QUIET.disabled = True
 
 
 class Listener(Protocol):
