@@ -75,11 +75,11 @@ def decoded(payload: bytes) -> str:
 class Incoming:
     """What a client sends, cut into messages and control frames."""
 
-    __slots__ = ("_buffer", "_kind", "_max", "_message")
+    __slots__ = ("_buffer", "_kind", "_message", "max_bytes")
 
     def __init__(self, max_bytes: int) -> None:
         """Of a message, whole or in fragments."""
-        self._max = max_bytes
+        self.max_bytes = max_bytes
         self._buffer: bytearray | None = None
         self._message: bytearray | None = None
         self._kind = TEXT
@@ -123,7 +123,7 @@ class Incoming:
             if len(buffer) < start:
                 return None
             length = int.from_bytes(buffer[2:start])
-        if length + len(self._message or b"") > self._max and not opcode & 0x8:
+        if length + len(self._message or b"") > self.max_bytes and not opcode & 0x8:
             # By its announced length, before any of it is kept.
             raise Violation(TOO_BIG, "message too big")
         end = start + 4 + length

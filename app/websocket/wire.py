@@ -172,6 +172,11 @@ class SocketProtocol(asyncio.Protocol):
             while not self.busy and (event := self._incoming.take()) is not None:
                 self._react(*event)
         except frames.Violation as violation:
+            if self._closing:
+                self._transport.abort()
+                return
+            # What follows is only looked at for the peer's own close.
+            self._incoming = frames.Incoming(self._incoming.max_bytes)
             self.close(violation.code, violation.reason)
             self._part()
 

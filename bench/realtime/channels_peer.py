@@ -68,7 +68,12 @@ class Consumer(AsyncWebsocketConsumer):
             await self.channel_layer.group_discard(self.ticket, self.channel_name)
 
 
-application = ProtocolTypeRouter({"websocket": URLRouter([path("ws", Consumer.as_asgi())])})
+async def there(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+application = ProtocolTypeRouter({"http": there, "websocket": URLRouter([path("ws", Consumer.as_asgi())])})
 
 
 async def publish():
