@@ -113,7 +113,7 @@ async def test_a_process_that_remembers_a_person_forgets_them_when_their_rights_
         await _logout(resources, agent)
         await deliver()
         async with asyncio.timeout(15):
-            while (await http.get("/users/me", headers=agent.headers)).status_code == 200:
+            while (await http.get("/users/me", headers=agent.headers)).status_code == 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 
