@@ -81,7 +81,7 @@ async def raw(server: Server, person: people.Person, extra: str = "") -> AsyncIt
 
 async def serves(server: Server, person: people.Person) -> bool:
     async with server.connect(person.token) as client:
-        return (await client.ask("get_ticket_status", "r", ticket_id=1))["request_id"] == "r"
+        return bool((await client.ask("get_ticket_status", "r", ticket_id=1))["request_id"] == "r")
 
 
 BOMB = zlib.compressobj(9, zlib.DEFLATED, -15)

@@ -76,7 +76,7 @@ async def test_who_is_no_longer_who_they_were_is_closed_at_once_in_every_process
         else:
             changed = {"role": Role.CUSTOMER} if event == "role" else {"active": False}
             async with resources.db.unit_of_work() as db:
-                await service.change(db, admin.who, agent.id, **changed)  # type: ignore[arg-type]
+                await service.change(db, admin.who, agent.id, **changed)
         await deliver()
         assert await here.closed() == UNAUTHENTICATED
         assert await there.closed() == UNAUTHENTICATED
