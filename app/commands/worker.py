@@ -8,7 +8,7 @@ from app.core.settings import Settings, get_settings
 from app.core.telemetry import configure_logging, get_logger
 from app.worker import celery
 
-QUEUES = "default,recognition"
+QUEUES = "default,recognition,parts"
 
 log = get_logger(__name__)
 

@@ -33,7 +33,9 @@ Id = int | str | uuid.UUID
 
 DEFAULT_QUEUE = "default"
 RECOGNITION_QUEUE = "recognition"
-QUEUES = (DEFAULT_QUEUE, RECOGNITION_QUEUE)
+PARTS_QUEUE = "parts"
+"""Of long recordings. A worker takes from its queues in turn: no screenshot waits for an hour of speech."""
+QUEUES = (DEFAULT_QUEUE, RECOGNITION_QUEUE, PARTS_QUEUE)
 
 CARRIER_HEADER = "evidesk_carrier"
 VISIBILITY_SECONDS = 600

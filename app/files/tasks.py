@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.resources import Resources
 from app.core.settings import ScanSettings, Settings, get_settings
-from app.core.tasks import RECOGNITION_QUEUE, task
+from app.core.tasks import PARTS_QUEUE, RECOGNITION_QUEUE, task
 from app.core.telemetry import get_logger, span
 from app.files import service, transcribing
 from app.files.recognition.result import Progress, Recognition, RecognitionFailed, RecognitionSettings, Stage
@@ -57,7 +57,7 @@ async def give_up_file(resources: Resources, job_id: UUID) -> None:
         await service.give_up(db, UUID(str(job_id)))
 
 
-@task(name="files.recognise_part", queue=RECOGNITION_QUEUE, time_limit=TASK_SECONDS)
+@task(name="files.recognise_part", queue=PARTS_QUEUE, time_limit=TASK_SECONDS)
 async def recognise_part(resources: Resources, job_id: UUID) -> None:
     try:
         async with claims.hold(resources, UUID(str(job_id))) as claim:

@@ -12,7 +12,7 @@ from app.core.redis import REDIS_AWAY, RedisError
 from app.core.resources import Resources
 from app.health.repository import Backlog, job_backlog, outbox_backlog, scan_backlog
 
-QUEUES = ("default", "recognition")
+QUEUES = ("default", "recognition", "parts")
 
 
 class _Gathered(Collector):

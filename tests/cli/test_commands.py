@@ -65,7 +65,7 @@ def test_the_worker_takes_every_queue_unless_told_otherwise(
     monkeypatch.setattr(worker.celery, "worker_main", given.append)
     monkeypatch.setattr(sys, "argv", ["worker", "--queues", "recognition"])
     worker.main()
-    assert given[0][:4] == ["--quiet", "worker", "--queues", "default,recognition"]
+    assert given[0][:4] == ["--quiet", "worker", "--queues", "default,recognition,parts"]
     # Of an option that is given twice, the last one counts.
     assert given[0][-2:] == ["--queues", "recognition"]
     assert given[0][given[0].index("--concurrency") + 1] == "2"

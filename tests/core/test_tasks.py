@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Reject
+from kombu import Consumer, Message
 from opentelemetry import trace
 from pydantic import SecretStr
 
@@ -74,6 +75,26 @@ async def test_a_call_takes_nothing_but_ids_by_position() -> None:
         note.call(ID, word="word")
     with pytest.raises(TypeError):
         note.call(ID, ["word"])  # type: ignore[arg-type] # what it refuses
+
+
+async def test_the_parts_of_a_long_recording_do_not_keep_other_files_waiting() -> None:
+    def order() -> list[str]:
+        came: list[str] = []
+
+        def take(_body: object, message: Message) -> None:
+            came.append(message.delivery_info["routing_key"])
+            message.ack()
+
+        with celery.connection_for_write() as connection:
+            for queue in (*["parts"] * 6, "recognition"):
+                celery.send_task("test.note", args=(str(ID), "word"), queue=queue, connection=connection)
+            queues = celery.conf.task_queues
+            with Consumer(connection, queues=queues, callbacks=[take], accept=["json"], prefetch_count=1):
+                while len(came) < 7:
+                    connection.drain_events(timeout=30)
+        return came
+
+    assert "recognition" in (await asyncio.to_thread(order))[:3]
 
 
 async def test_the_handler_is_the_plain_function(resources: Resources) -> None:

@@ -402,7 +402,7 @@ async def test_a_due_part_becomes_its_task_and_its_progress_is_pushed(
         if row.type == "job.due" and row.payload["kind"] == service.PART_KIND
         for call in build().deliveries(row.type, row.payload)
     ]
-    assert [(call.name, call.queue) for call in calls] == [("files.recognise_part", "recognition")] * PARTS  # type: ignore[union-attr]
+    assert [(call.name, call.queue) for call in calls] == [("files.recognise_part", "parts")] * PARTS  # type: ignore[union-attr]
     assert [call.args[0] for call in calls] == parts  # type: ignore[union-attr]
     last = next(row for row in reversed(rows) if row.type == "file.processing_progress")
     (push,) = (one for one in build().deliveries(last.type, last.payload) if isinstance(one, Push))
