@@ -15,6 +15,7 @@ from app.files import resumable_routes
 from app.files import routes as files
 from app.grounding import routes as grounding
 from app.health import routes as health
+from app.integrations import routes as integrations
 from app.knowledge import routes as knowledge
 from app.outbox import routes as outbox
 from app.providers import routes as providers
@@ -39,6 +40,7 @@ ROOMS = (
     ai_config.router,
     evaluations.router,
     directory.router,
+    integrations.router,
     analytics.router,
     outbox.router,
     websocket.router,
@@ -60,6 +62,7 @@ _ROOMS_ARE_FOR = {
     "directory": "What the desk knows of customers and services. For staff; kept by administrators.",
     "files": "Evidence: pictures, recordings, documents, logs. What they say is read in the background.",
     "health": "For load balancers and Prometheus.",
+    "integrations": "Connections to other systems, and tickets passed on to them.",
     "knowledge": "Documents in versions, and the passages in them that may answer a question.",
     "outbox": "Events that could not be delivered. For administrators.",
     "tickets": "Tickets, their comments and their history.",

@@ -13,13 +13,14 @@ from app.core.tasks import celery, configure
 from app.core.telemetry import configure_logging, configure_tracing
 from app.evaluations import tasks as evaluation_tasks
 from app.files import tasks as file_tasks
+from app.integrations import tasks as integration_tasks
 from app.knowledge import tasks as knowledge_tasks
 from app.resolutions import tasks as resolution_tasks
 from app.tickets import tasks as ticket_tasks
 
 __all__ = ["TASKS", "celery"]
 
-TASKS = (agent_tasks, evaluation_tasks, file_tasks, knowledge_tasks, resolution_tasks, ticket_tasks)
+TASKS = (agent_tasks, evaluation_tasks, file_tasks, integration_tasks, knowledge_tasks, resolution_tasks, ticket_tasks)
 """The rooms' task modules: importing one makes its tasks known to Celery."""
 
 configure(get_settings())

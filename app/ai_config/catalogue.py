@@ -28,7 +28,17 @@ READING_TOOLS = frozenset(
 )
 """Tools that change nothing: what a trial of a configuration may use."""
 
-WRITING_TOOLS = frozenset({"add_comment", "create_ticket", "update_ticket"})
+WRITING_TOOLS = frozenset(
+    {
+        "add_comment",
+        "create_github_issue",
+        "create_integration_ticket",
+        "create_jira_ticket",
+        "create_salesforce_case",
+        "create_ticket",
+        "update_ticket",
+    }
+)
 
 ALL_TOOLS = READING_TOOLS | WRITING_TOOLS
 

@@ -13,6 +13,8 @@ from app.files import events as files
 from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
 from app.files.service import PART_KIND as FILE_PART
+from app.integrations import tasks as integration_tasks
+from app.integrations.service import JOB_KIND as EXPORT
 from app.knowledge import events as knowledge
 from app.knowledge import tasks as knowledge_tasks
 from app.knowledge.service import JOB_KIND as INDEXING
@@ -41,6 +43,7 @@ def build(*, resolve_new_tickets: bool = False) -> Subscriptions:
     if resolve_new_tickets:
         subscriptions.on(tickets.TicketCreated, resolution_deliveries.after_creation)
     _knowledge(subscriptions)
+    subscriptions.job(EXPORT, run=integration_tasks.export_ticket, exhausted=integration_tasks.give_up_export)
     return subscriptions
 
 

@@ -27,6 +27,7 @@ IDS: dict[str, Any] = {
     "draft_id": 1,
     "event_id": 1,
     "file_id": "01890000-0000-7000-8000-000000000000",
+    "integration_id": 1,
     "key_id": 1,
     "name": "local",
     "resolution_id": "01890000-0000-7000-8000-000000000000",
@@ -44,7 +45,7 @@ TUS = {
     "Content-Type": "application/offset+octet-stream",
 }
 """What the protocol of resumable uploads asks of every request."""
-STAFFS_OWN = {"report_id", "event_id", "resolution_id", "user_id"}
+STAFFS_OWN = {"report_id", "event_id", "integration_id", "resolution_id", "user_id"}
 HUGE = 10**30
 TEXTS = {"body", "description", "email", "input", "name", "title", "user_input", "username"}
 Operation = tuple[str, str, dict[str, Any]]
@@ -65,7 +66,9 @@ def named(found: list[Operation]) -> pytest.MarkDecorator:
 def example(operation: dict[str, Any]) -> dict[str, Any]:
     """A body that the operation takes."""
     content = operation["requestBody"]["content"]["application/json"]["schema"]
-    reference = next(part["$ref"] for part in [content, *content.get("anyOf", ())] if "$ref" in part)
+    reference = next(
+        part["$ref"] for part in [content, *content.get("anyOf", ()), *content.get("oneOf", ())] if "$ref" in part
+    )
     schema = DOCUMENT["components"]["schemas"][reference.rpartition("/")[2]]
     return dict(schema["examples"][0]) if "examples" in schema else {}
 

@@ -6,12 +6,17 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from app.ai_config.catalogue import AgentType
 from app.core.auth import Role
 from app.core.resources import Resources
-from app.core.settings import HttpSettings, RateLimitSettings, Settings
+from app.core.settings import HttpSettings, IntegrationSettings, RateLimitSettings, Settings
+from app.integrations import service as integrations
+from app.integrations.github.client import GitHubCredentials, GitHubSettings
+from app.integrations.schemas import GitHubIn
+from app.integrations.vendors import Provider
 from app.knowledge import service as knowledge
 from app.knowledge.schemas import DocumentIn
 from app.knowledge.tasks import index_document
@@ -45,6 +50,7 @@ def patient(settings: Settings, equipped: Resources) -> Settings:
             "http": HttpSettings(run_wait_seconds=0.05),
             "rate_limit": RateLimitSettings(requests=MANY, anonymous_requests=MANY),
             "mcp_url": equipped.settings.mcp_url,
+            "integrations": IntegrationSettings(hosts=["127.0.0.1"], private_hosts=["127.0.0.1"]),
         }
     )
 
@@ -107,12 +113,14 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
     async with resources.db.unit_of_work() as db:
         await db.execute(update(File).values(scan_status=ScanStatus.CLEAN))
     uploads = [await _announced(api, person) for _ in range(6)]
+    connections = [await _connection(resources, name) for name in ("one", "two", "three", "four")]
     keys = [await post("/users/me/api-keys", json={"name": "x", "scopes": ["tickets:read"]}) for _ in range(2)]
     return {
         "path.ticket_id": [*(ticket["id"] for ticket in tickets), ran["ticket_id"]],
         "path.file_id": [file["id"]],
         "path.upload_id": uploads,
         "path.run_id": [ran["run_id"]],
+        "path.integration_id": connections,
         "path.key_id": [key["id"] for key in keys],
         "path.batch_id": [batch["batch_id"]],
         "path.resolution_id": [str(review.resolution_id) for review in reviews],
@@ -136,6 +144,18 @@ async def _document(resources: Resources) -> tuple[str, str]:
     async with resources.db.session() as db:
         chunk = (await db.execute(select(Chunk.id).where(Chunk.document_id == made.doc_id))).scalars().first()
     return str(made.doc_id), str(chunk)
+
+
+async def _connection(resources: Resources, name: str) -> int:
+    """To a port where nobody answers."""
+    given = GitHubIn(
+        provider=Provider.GITHUB,
+        name=name,
+        config=GitHubSettings(owner="acme", repo="shop", base_url="http://127.0.0.1:9"),
+        secret=GitHubCredentials(token=SecretStr("x")),
+    )
+    async with resources.db.unit_of_work() as db:
+        return (await integrations.add(resources, db, given=given)).id
 
 
 async def _announced(api: httpx2.AsyncClient, person: Person) -> str:

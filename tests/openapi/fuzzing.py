@@ -30,6 +30,7 @@ BEYOND_SCHEMAS = {
     "file_field_missing": "a form whose file has no name",
     "file_type_not_allowed": "no executables",
     "idempotency_conflict": "the key came before with something else",
+    "integration_invalid": "each provider has settings of its own",
     "multipart_malformed": "a form has boundaries",
     "platform_invalid": "known providers, and sections of their own forms",
     "precondition_failed": "the version is the present one",

@@ -18,6 +18,7 @@ from app.core.settings.delivery import JobSettings, OutboxSettings
 from app.core.settings.directory import DirectorySettings
 from app.core.settings.files import FileSettings, ScanSettings, SpeechSettings
 from app.core.settings.http import HttpSettings, RateLimitSettings
+from app.core.settings.integrations import IntegrationSettings
 from app.core.settings.models import ModelSettings
 from app.core.settings.telemetry import TelemetrySettings
 from app.core.settings.tools import ToolSettings
@@ -30,6 +31,7 @@ __all__ = [
     "DirectorySettings",
     "FileSettings",
     "HttpSettings",
+    "IntegrationSettings",
     "JobSettings",
     "ModelSettings",
     "OutboxSettings",
@@ -85,6 +87,7 @@ class Settings(BaseSettings):
     directory: DirectorySettings = DirectorySettings()
     files: FileSettings = FileSettings()
     http: HttpSettings = HttpSettings()
+    integrations: IntegrationSettings = IntegrationSettings()
     jobs: JobSettings = JobSettings()
     models: ModelSettings = ModelSettings()
     outbox: OutboxSettings = OutboxSettings()

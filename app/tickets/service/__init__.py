@@ -5,6 +5,7 @@ from app.tickets.service.comments import comment, comments
 from app.tickets.service.creation import create
 from app.tickets.service.editing import assign, change_status, delete, update
 from app.tickets.service.escalation import note_escalation
+from app.tickets.service.exporting import note_export
 from app.tickets.service.neglected import JOB_KIND as CATCHING_UP
 from app.tickets.service.neglected import Rounds, left_to_do
 from app.tickets.service.reading import get, list_tickets, timeline, watchable
@@ -29,6 +30,7 @@ __all__ = [
     "left_to_do",
     "list_tickets",
     "note_escalation",
+    "note_export",
     "search",
     "similar",
     "timeline",

@@ -1,0 +1,1 @@
+"""GitHub, or GitHub Enterprise Server."""
