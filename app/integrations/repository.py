@@ -1,10 +1,9 @@
 """Connections, which administrators see, and passed-on tickets, which the staff sees."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, false, select
+from sqlalchemy import Select, false, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Role
@@ -34,14 +33,17 @@ class ExportRepository(Repository[Export]):
         everything = select(Export)
         return everything if self.who.is_staff else everything.where(false())
 
-    async def with_connections(self, *, ticket_id: int | None, integration_id: int | None = None) -> Sequence[Row[Any]]:
+    async def with_connections(
+        self, *, ticket_id: int | None, integration_id: int | None = None
+    ) -> list[tuple[Export, Integration]]:
         """The newest 100, each with its connection."""
         query = self.visible().join(Integration, Integration.id == Export.integration_id).add_columns(Integration)
         if ticket_id is not None:
             query = query.where(Export.ticket_id == ticket_id)
         if integration_id is not None:
             query = query.where(Export.integration_id == integration_id)
-        return (await self.db.execute(query.order_by(Export.created_at.desc(), Export.id).limit(100))).all()
+        rows = await self.db.execute(query.order_by(Export.created_at.desc(), Export.id).limit(100))
+        return [(row[0], row[1]) for row in rows]
 
 
 async def usable(db: AsyncSession, provider: str | None, name: str | None) -> Sequence[Integration]:
