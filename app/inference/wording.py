@@ -8,7 +8,7 @@ _WORD: Final = re.compile(r"[^\W_](?:[\w.\-/:'’]*[^\W_])?")
 _PART: Final = re.compile(r"[._\-/:'’]+")
 _END: Final = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+|\n+")
 _FIGURE: Final = re.compile(r"\d+(?:[.,:/-]\d+)*")
-_CODE: Final = re.compile(r"(?=\w*[\d])(?=[\w.-]*[A-Za-z.\-_])[A-Za-z\d][\w.-]{2,}")
+_CODE: Final = re.compile(r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z._-])[A-Za-z\d][\w.-]{2,}")
 _DENIAL: Final = re.compile(
     r"\b(?:not|no|never|none|cannot|without|n[o']t|\w+n['’]t|unable|unsupported|disabled|"
     r"nicht|kein\w*|nie|ohne|ne|pas|jamais|sans|nunca|sin|não|nem|sem|non|mai|senza|niet|geen|nooit|zonder)\b",

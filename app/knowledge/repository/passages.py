@@ -138,12 +138,23 @@ class PassageRepository:
             found.setdefault(document_id, []).append(set(spoken or ()))
         return found
 
+    async def spelled(self, versions: Collection[tuple[UUID, int]], words: Collection[str]) -> dict[UUID, set[str]]:
+        """Which of the words, in lower case, stand in title or text, letter by letter; access is checked before."""
+        word = func.unnest(cast(list(words), ARRAY(Text))).table_valued("word").render_derived()
+        text_of = func.lower(func.concat(DocumentVersion.title, " ", DocumentVersion.text))
+        query = select(DocumentVersion.document_id, word.c.word).join(word, func.strpos(text_of, word.c.word) > 0)
+        query = query.where(tuple_(DocumentVersion.document_id, DocumentVersion.version).in_(list(versions)))
+        found: dict[UUID, set[str]] = {}
+        for document_id, spelled in await self.db.execute(query):
+            found.setdefault(document_id, set()).add(spelled)
+        return found
+
     async def nearest_of(self, documents: Collection[UUID], vector: Any, model: str) -> dict[UUID, float]:
         """The cosine of each document's nearest passage."""
         near = func.max(1 - Chunk.vector.cosine_distance(vector)).cast(Float)
         query = self._visible(Chunk.document_id, near).where(Chunk.document_id.in_(documents), Chunk.model == model)
-        rows = await self.db.execute(query.group_by(Chunk.document_id))
-        return dict(rows.tuples().all())
+        rows: Sequence[Any] = (await self.db.execute(query.group_by(Chunk.document_id))).all()
+        return dict(rows)
 
     async def at(self, document_id: UUID, version: int, positions: Collection[int]) -> Sequence[Row[Any]]:
         """Id, position, start and end of a document's passages at these places, in their order."""

@@ -21,6 +21,7 @@ from app.knowledge.repository import PassageRepository
 from app.knowledge.service.searching import QUERY_CHARS, Found, rank
 
 DOCUMENTS_MOST = 12
+CODES_MOST = 40
 TERMS_COUNTED = 400
 """Of a question and the titles it is compared with; a stack trace has more, and they say little."""
 
@@ -69,7 +70,7 @@ def subject_of_question(question: str) -> str:
 async def match(db: AsyncSession, who: Principal, *, question: str) -> Matches:
     """Documents that `who` may see and that may answer, measured. Raises ModelUnavailable."""
     question = question[:QUERY_CHARS].replace("\x00", " ")
-    named = frozenset(codes(question))
+    named = frozenset(sorted(codes(question))[:CODES_MOST])
     found = await rank(db, who, query=question)
     passages: dict[tuple[UUID, int], list[Found]] = {}
     for one in found:
@@ -87,6 +88,7 @@ async def match(db: AsyncSession, who: Principal, *, question: str) -> Matches:
     about = about or asked
     weights = await _weights(repository, dict.fromkeys([*about, *asked, *(term for one in named_by for term in one)]))
     said = await repository.said_by([document_id for document_id, _ in chosen], weights)
+    spelled = await repository.spelled(chosen, named) if named else {}
     near = await _near(repository, subject, [document_id for document_id, _ in chosen])
     documents = []
     for (key, ranked), row, title in zip(chosen.items(), titles.values(), named_by, strict=True):
@@ -106,7 +108,7 @@ async def match(db: AsyncSession, who: Principal, *, question: str) -> Matches:
                 subject_coverage=_share(about, whole, weights),
                 together=max(_share(about, part, weights) for part in parts),
                 titled=_share(title, set(asked), weights),
-                unsaid=frozenset(code for code in named if code not in whole),
+                unsaid=frozenset(named - spelled.get(key[0], set())),
             )
         )
     return Matches(tuple(documents), named)
