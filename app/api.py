@@ -8,6 +8,7 @@ from app.accounts import routes as accounts
 from app.agents import routes as agents
 from app.ai_config import routes as ai_config
 from app.analytics import routes as analytics
+from app.conversations import routes as conversations
 from app.core.http import API_PREFIX
 from app.directory import routes as directory
 from app.evaluations import routes as evaluations
@@ -29,6 +30,7 @@ ROOMS = (
     # Before the files, one of which `resumable` would be taken for.
     resumable_routes.router,
     files.router,
+    conversations.router,
     agents.router,
     resolutions.router,
     knowledge.router,
@@ -65,6 +67,7 @@ _ROOMS_ARE_FOR = {
     "integrations": "Connections to other systems, and tickets passed on to them.",
     "knowledge": "Documents in versions, and the passages in them that may answer a question.",
     "outbox": "Events that could not be delivered. For administrators.",
+    "sessions": "Conversations: ask, be answered with sources or handed over to a person, and watch it as a stream.",
     "tickets": "Tickets, their comments and their history.",
     "websocket": "The live feed itself is at `/ws`.",
 }

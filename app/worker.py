@@ -8,6 +8,7 @@ from typing import Any
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from app.agents import tasks as agent_tasks
+from app.conversations import tasks as conversation_tasks
 from app.core.settings import get_settings
 from app.core.tasks import celery, configure
 from app.core.telemetry import configure_logging, configure_tracing
@@ -20,7 +21,16 @@ from app.tickets import tasks as ticket_tasks
 
 __all__ = ["TASKS", "celery"]
 
-TASKS = (agent_tasks, evaluation_tasks, file_tasks, integration_tasks, knowledge_tasks, resolution_tasks, ticket_tasks)
+TASKS = (
+    agent_tasks,
+    conversation_tasks,
+    evaluation_tasks,
+    file_tasks,
+    integration_tasks,
+    knowledge_tasks,
+    resolution_tasks,
+    ticket_tasks,
+)
 """The rooms' task modules: importing one makes its tasks known to Celery."""
 
 configure(get_settings())

@@ -21,6 +21,8 @@ class Scope(StrEnum):
     """The tool server's tools that change nothing; opens no address of the API."""
     TOOLS_USE = "tools:use"
     """All tools."""
+    SESSIONS_READ = "sessions:read"
+    SESSIONS_WRITE = "sessions:write"
 
 
 _NEEDED: dict[str, tuple[Scope, Scope | None]] = {
@@ -29,6 +31,7 @@ _NEEDED: dict[str, tuple[Scope, Scope | None]] = {
     "files": (Scope.FILES_READ, Scope.FILES_WRITE),
     "knowledge": (Scope.KNOWLEDGE_READ, None),
     "agent": (Scope.AGENT_RUN, Scope.AGENT_RUN),
+    "sessions": (Scope.SESSIONS_READ, Scope.SESSIONS_WRITE),
 }
 _FOR_EVERY_KEY = frozenset({f"{API_PREFIX}/users/me"})
 

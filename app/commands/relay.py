@@ -9,7 +9,10 @@ from app.outbox.subscriptions import build
 
 def main() -> None:
     settings = get_settings()
-    asyncio.run(run(settings, build(resolve_new_tickets=settings.agents.resolve_new_tickets)))
+    subscriptions = build(
+        resolve_new_tickets=settings.agents.resolve_new_tickets, draft_replies=settings.conversations.draft_replies
+    )
+    asyncio.run(run(settings, subscriptions))
 
 
 if __name__ == "__main__":

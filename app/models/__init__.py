@@ -2,6 +2,7 @@
 
 from app.models import (
     agent,
+    conversation,
     directory,
     evaluation,
     file,
@@ -23,6 +24,7 @@ from app.models.base import Base
 __all__ = [
     "Base",
     "agent",
+    "conversation",
     "directory",
     "evaluation",
     "file",

@@ -7,6 +7,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.logins import forget_ended_logins
+from app.conversations import service as conversations
 from app.core.db import DATABASE_AWAY
 from app.core.idempotency import forget_old_answers
 from app.core.resources import Resources
@@ -66,6 +67,7 @@ async def keep_house(resources: Resources) -> None:
             async with resources.db.unit_of_work() as db:
                 await reaper.due(db, settings.jobs)
                 await tickets.look(db, seconds=settings.jobs.claim_seconds)
+                await conversations.look(db, seconds=settings.jobs.claim_seconds)
             if turn % turns == 0:
                 await prune(resources)
                 await keeping.end_expired_uploads(resources.db, resources.storage)

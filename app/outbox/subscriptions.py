@@ -7,6 +7,12 @@ from app.agents import tasks as agent_tasks
 from app.agents.service import JOB_KIND as AGENT_RUN
 from app.analytics import deliveries as analytics_deliveries
 from app.analytics import events as analytics
+from app.conversations import deliveries as conversation_deliveries
+from app.conversations import events as conversations
+from app.conversations import tasks as conversation_tasks
+from app.conversations.service import FOLLOW as CONVERSATION_FOLLOW
+from app.conversations.service import RESCUE as CONVERSATION_RESCUE
+from app.conversations.service import TURN as CONVERSATION_TURN
 from app.evaluations import tasks as evaluation_tasks
 from app.evaluations.service import JOB_KIND as EVALUATION
 from app.files import events as files
@@ -29,8 +35,9 @@ from app.tickets.service import CATCHING_UP
 from app.websocket import pushes
 
 
-def build(*, resolve_new_tickets: bool = False) -> Subscriptions:
-    """`resolve_new_tickets`: the agents begin to work on each as soon as it is there."""
+def build(*, resolve_new_tickets: bool = False, draft_replies: bool = False) -> Subscriptions:
+    """`resolve_new_tickets`: the agents begin to work on each as soon as it is there; `draft_replies`: on those that
+    come from a conversation."""
     subscriptions = Subscriptions()
     subscriptions.on(accounts.AccessChanged, pushes.access_changed)
     _tickets(subscriptions)
@@ -44,6 +51,9 @@ def build(*, resolve_new_tickets: bool = False) -> Subscriptions:
         subscriptions.on(tickets.TicketCreated, resolution_deliveries.after_creation)
     _knowledge(subscriptions)
     subscriptions.job(EXPORT, run=integration_tasks.export_ticket, exhausted=integration_tasks.give_up_export)
+    _conversations(subscriptions)
+    if draft_replies and not resolve_new_tickets:
+        subscriptions.on(conversations.SessionEscalated, conversation_deliveries.draft_reply)
     return subscriptions
 
 
@@ -87,6 +97,20 @@ def _resolutions(subscriptions: Subscriptions) -> None:
 
 def _knowledge(subscriptions: Subscriptions) -> None:
     subscriptions.job(INDEXING, run=knowledge_tasks.index_document, exhausted=knowledge_tasks.give_up_document)
-    # Nobody has to act on these yet; whoever cites documents listens to them.
-    for event in (knowledge.DocumentIndexed, knowledge.DocumentChanged, knowledge.DocumentDeleted):
-        subscriptions.on(event)
+    # Whoever cites documents listens to the other two.
+    subscriptions.on(knowledge.DocumentIndexed)
+
+
+def _conversations(subscriptions: Subscriptions) -> None:
+    subscriptions.job(CONVERSATION_TURN, run=conversation_tasks.take_turn, exhausted=conversation_tasks.give_up_turn)
+    # Whoever is given up here is found again by the next look.
+    subscriptions.job(CONVERSATION_RESCUE, run=conversation_tasks.rescue, exhausted=None)
+    subscriptions.job(CONVERSATION_FOLLOW, run=conversation_tasks.follow_job, exhausted=None)
+    subscriptions.on(conversations.SessionChanged, conversation_deliveries.to_channel)
+    subscriptions.on(conversations.SessionEscalated)
+    subscriptions.on(conversations.SessionEnded)
+    subscriptions.on(tickets.TicketCommentAdded, conversation_deliveries.after_comment)
+    subscriptions.on(tickets.TicketStatusChanged, conversation_deliveries.after_change)
+    subscriptions.on(tickets.TicketDeleted, conversation_deliveries.after_change)
+    subscriptions.on(knowledge.DocumentChanged, conversation_deliveries.after_document)
+    subscriptions.on(knowledge.DocumentDeleted, conversation_deliveries.after_document)

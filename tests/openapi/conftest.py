@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from app.ai_config.catalogue import AgentType
 from app.core.auth import Role
 from app.core.resources import Resources
-from app.core.settings import HttpSettings, IntegrationSettings, RateLimitSettings, Settings
+from app.core.settings import ConversationSettings, HttpSettings, IntegrationSettings, RateLimitSettings, Settings
 from app.integrations import service as integrations
 from app.integrations.github.client import GitHubCredentials, GitHubSettings
 from app.integrations.schemas import GitHubIn
@@ -47,6 +47,7 @@ def patient(settings: Settings, equipped: Resources) -> Settings:
     return settings.model_copy(
         update={
             "auth": settings.auth.model_copy(update={"login_attempts": MANY}),
+            "conversations": ConversationSettings(stream_seconds=0.05, heartbeat_seconds=0.05),
             "http": HttpSettings(run_wait_seconds=0.05),
             "rate_limit": RateLimitSettings(requests=MANY, anonymous_requests=MANY),
             "mcp_url": equipped.settings.mcp_url,
@@ -115,7 +116,14 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
     uploads = [await _announced(api, person) for _ in range(6)]
     connections = [await _connection(resources, name) for name in ("one", "two", "three", "four")]
     keys = [await post("/users/me/api-keys", json={"name": "x", "scopes": ["tickets:read"]}) for _ in range(2)]
+    sessions = [(await post("/sessions", json={}))["session_id"] for _ in range(6)]
+    for session in sessions[:4]:
+        await post(f"/sessions/{session}/messages", json={"content": "What does E-77 mean?"})
+    for session in sessions[:2]:
+        await post(f"/sessions/{session}/escalate", status=200)
+    await post(f"/sessions/{sessions[0]}/resolve", status=200)
     return {
+        "path.session_id": sessions,
         "path.ticket_id": [*(ticket["id"] for ticket in tickets), ran["ticket_id"]],
         "path.file_id": [file["id"]],
         "path.upload_id": uploads,

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.settings.accounts import AuthSettings
 from app.core.settings.agents import AgentSettings, PrioritySettings
+from app.core.settings.conversations import ConversationSettings
 from app.core.settings.data import DatabaseSettings, StorageSettings
 from app.core.settings.delivery import JobSettings, OutboxSettings
 from app.core.settings.directory import DirectorySettings
@@ -27,6 +28,7 @@ from app.core.settings.websocket import WebSocketSettings
 __all__ = [
     "AgentSettings",
     "AuthSettings",
+    "ConversationSettings",
     "DatabaseSettings",
     "DirectorySettings",
     "FileSettings",
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
 
     agents: AgentSettings = AgentSettings()
     auth: AuthSettings = AuthSettings()
+    conversations: ConversationSettings = ConversationSettings()
     database: DatabaseSettings = DatabaseSettings()
     directory: DirectorySettings = DirectorySettings()
     files: FileSettings = FileSettings()

@@ -10,6 +10,7 @@ from app.knowledge.service.documents import (
     list_documents,
     replace,
     version,
+    versions,
 )
 from app.knowledge.service.excerpts import Quoted, quoted
 from app.knowledge.service.indexing import give_up, index, subject_of
@@ -38,4 +39,5 @@ __all__ = [
     "search",
     "subject_of",
     "version",
+    "versions",
 ]

@@ -1,6 +1,7 @@
 """Documents in their versions: written, replaced, read, deleted. Each change of the text is a job for a worker."""
 
 import hashlib
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import update
@@ -96,6 +97,12 @@ async def version(db: AsyncSession, who: Principal, document_id: UUID, number: i
     """What the document said then."""
     row = await DocumentRepository(db, who).version(document_id, number)
     return DocumentVersionOut(doc_id=document_id, version=number, **row)
+
+
+async def versions(db: AsyncSession, who: Principal, document_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The newest version of each of these documents that `who` may see."""
+    query = DocumentRepository(db, who).visible().where(Document.id.in_(document_ids))
+    return {row.id: row.version for row in (await db.execute(query)).scalars()}
 
 
 async def chunk(db: AsyncSession, who: Principal, document_id: UUID, chunk_id: UUID) -> ChunkOut:

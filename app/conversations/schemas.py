@@ -1,0 +1,116 @@
+"""Conversations on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.pagination import Cursor, Limit
+from app.core.schemas import Body, In, Out, Text
+from app.models.conversation import SessionStatus, Speaker, Staleness
+from app.models.ticket import Priority
+
+SourceId = Annotated[Text, Field(min_length=1, max_length=200)]
+Note = Annotated[Text, Field(min_length=1, max_length=2_000)]
+Tag = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^\S+( \S+)?$", description="One or two words.")]
+
+
+class SessionIn(In, json_schema_extra={"examples": [{"channel": "web"}]}):
+    channel: Literal["web", "api"] = "web"
+
+
+class SessionOut(Out):
+    """`reason` is why it was handed over; `summary` is kept up to date while the conversation goes on."""
+
+    session_id: UUID
+    status: SessionStatus
+    channel: str
+    ticket_id: int | None
+    reason: str | None
+    summary: str
+    created_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+
+
+class SessionQuery(In):
+    status: SessionStatus | None = None
+    cursor: Cursor = None
+    limit: Limit = 20
+
+
+class MessageIn(In, json_schema_extra={"examples": [{"content": "What does E-77 on the printer mean?"}]}):
+    content: Body
+    source_id: SourceId | None = Field(
+        default=None, description="The sender's own name of this message: sent again, it is the same message."
+    )
+
+
+class CitationOut(Out):
+    """Characters `start` to `end` of that version's text. `stale` says that it no longer holds as it was sent; what
+    was deleted, or may no longer be seen by the customer, is not quoted any more."""
+
+    doc_id: UUID
+    version: int
+    chunk_id: str
+    start: int
+    end: int
+    title: str
+    uri: str | None
+    quote: str
+    sentence: int = Field(description="Which sentence of the answer, from 0.")
+    stale: Staleness | None
+
+
+class MessageOut(Out):
+    """`reason` is set where the desk says why there is no answer."""
+
+    message_id: UUID
+    session_id: UUID
+    position: int
+    role: Speaker
+    content: str
+    citations: list[CitationOut]
+    reason: str | None
+    reply_to: UUID | None
+    created_at: datetime
+
+
+class EscalateIn(In, json_schema_extra={"examples": [{"note": "The customer sounds desperate."}]}):
+    event_id: SourceId | None = Field(
+        default=None, description="The sender's own name of the cause: sent again, it is the same handover."
+    )
+    note: Note | None = None
+
+
+class EscalationOut(Out):
+    """What the person who takes over is given. `evidence` holds the question, the passages found and what the gate
+    measured, as far as the question got."""
+
+    session_id: UUID
+    ticket_id: int
+    reason: str
+    note: str | None
+    summary: str
+    transcript: list[dict[str, Any]]
+    evidence: dict[str, Any]
+    team: str | None
+    priority: Priority
+    due_at: datetime
+    created_at: datetime
+
+
+class ResolveIn(In, json_schema_extra={"examples": [{"resolution": "The fuse was replaced."}]}):
+    resolution: Note | None = Field(default=None, description="Left out: the last word of an agent or an answer.")
+
+
+class CaseOut(Out):
+    session_id: UUID
+    ticket_id: int | None
+    summary: str
+    resolution: str | None
+    references: list[dict[str, Any]]
+    tags: list[Tag]
+    doc_id: UUID | None = Field(description="The document by which it is found, once indexed.")
+    created_at: datetime

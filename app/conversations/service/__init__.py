@@ -1,0 +1,36 @@
+"""What can be done with conversations. Session and principal first; the caller's unit of work commits."""
+
+from app.conversations.service.answering import Answerer, give_up, take_turn
+from app.conversations.service.escalating import hand_over, new_event
+from app.conversations.service.flagging import citing, recheck
+from app.conversations.service.following import follow
+from app.conversations.service.keeping import FOLLOW, RESCUE, look
+from app.conversations.service.opening import case, escalation, get, list_sessions, messages, start
+from app.conversations.service.resolving import resolve
+from app.conversations.service.saying import TURN, say
+from app.conversations.service.streaming import check, stream
+
+__all__ = [
+    "FOLLOW",
+    "RESCUE",
+    "TURN",
+    "Answerer",
+    "case",
+    "check",
+    "citing",
+    "escalation",
+    "follow",
+    "get",
+    "give_up",
+    "hand_over",
+    "list_sessions",
+    "look",
+    "messages",
+    "new_event",
+    "recheck",
+    "resolve",
+    "say",
+    "start",
+    "stream",
+    "take_turn",
+]

@@ -1,0 +1,19 @@
+"""Conversations: how long an answer may take, how they are watched, and when a person is due."""
+
+from pydantic import BaseModel, Field
+
+
+class ConversationSettings(BaseModel):
+    answer_seconds: float = Field(default=60.0, gt=0, description="An answer that takes longer is tried again.")
+    draft_replies: bool = Field(
+        default=False, description="Let the agents draft a reply for staff whenever a conversation is handed over."
+    )
+    due_hours_critical: float = Field(default=1.0, gt=0, description="Until when a person is to answer, by priority.")
+    due_hours_high: float = Field(default=8.0, gt=0)
+    due_hours_medium: float = Field(default=24.0, gt=0)
+    due_hours_low: float = Field(default=72.0, gt=0)
+    heartbeat_seconds: float = Field(default=15.0, gt=0, description="A stream is never silent for longer.")
+    stream_seconds: float = Field(
+        default=900.0, gt=0, description="A stream ends after so long; its client comes back with Last-Event-ID."
+    )
+    streams_per_person: int = Field(default=20, ge=1, description="Open at once in one API process.")
