@@ -3,7 +3,7 @@
 from app.agents import tasks
 from app.agents.events import RunCompleted, RunFailed
 from app.agents.service import channel
-from app.files.events import FileProcessingFailed, OcrCompleted, TranscriptionCompleted
+from app.files.events import FileDeleted, FileProcessingFailed, OcrCompleted, TranscriptionCompleted
 from app.outbox.deliveries import Delivery, Push
 
 
@@ -13,6 +13,8 @@ def after_run(event: RunCompleted | RunFailed) -> list[Delivery]:
     return [Push(channel(event.run_id), "agent", kind, event.model_dump(mode="json"))]
 
 
-def after_recognition(event: OcrCompleted | TranscriptionCompleted | FileProcessingFailed) -> list[Delivery]:
+def after_recognition(
+    event: OcrCompleted | TranscriptionCompleted | FileProcessingFailed | FileDeleted,
+) -> list[Delivery]:
     """Runs that wait for the file go on, whatever became of it."""
     return [tasks.resume.call(event.file_id)]

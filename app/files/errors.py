@@ -69,6 +69,48 @@ class FileQuarantined(Forbidden):
     detail = "The file was found to be harmful; nothing of it is given out."
 
 
+class FileNotYours(Forbidden):
+    code = "file_not_yours"
+    title = "This is another's file"
+    detail = "Its uploader and administrators alone may delete a file."
+
+
+class FileNotQuarantined(Conflict):
+    code = "file_not_quarantined"
+    title = "The file is not quarantined"
+    detail = "Only a file in quarantine can be released from it."
+
+
+class FileInWork(Conflict):
+    code = "file_in_work"
+    title = "The file is being read"
+    detail = "A worker has this file, or will soon; when it is done, ask again."
+
+
+class PreviewMissing(NotFound):
+    code = "file_preview_not_found"
+    title = "There is no preview"
+    detail = "No preview can be made of this file."
+
+
+class FileNotRendered(Conflict):
+    code = "file_not_rendered"
+    title = "The picture is not ready to be shown"
+    detail = "A copy without hidden data is being made for all but its uploader; try again shortly."
+
+    def __init__(self, detail: str | None = None, **members: Any) -> None:
+        super().__init__(detail, headers={"Retry-After": "1"}, **members)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.detail,))
+
+
+class FileNotShowable(Forbidden):
+    code = "file_not_showable"
+    title = "Only its uploader may have this picture"
+    detail = "No copy without hidden data (place, camera, author) could be made of the picture."
+
+
 class StoreUnavailable(Unavailable):
     code = "file_store_unavailable"
     title = "Files cannot be stored or read just now"

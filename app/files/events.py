@@ -30,6 +30,25 @@ class FileUploadCompleted(FileEvent):
     file_size: int
 
 
+class FileDeleted(FileEvent):
+    """By a person or by policy. `keys` are the objects that held its bytes and what was made of them."""
+
+    type: ClassVar[str] = "file.deleted"
+    filename: str
+    keys: list[str]
+
+
+class FileObjectLeft(Event):
+    """The file has its bytes in another object now, which others of the same bytes have too."""
+
+    type: ClassVar[str] = "file.object_left"
+    key: str
+
+    @property
+    def aggregate(self) -> str:
+        return f"object:{self.key}"
+
+
 class FileProcessingProgress(FileEvent):
     """`progress` is the share of the whole work that is done, 0..1, and does not fall within one attempt."""
 

@@ -31,6 +31,7 @@ from app.files.recognition.result import (
     Stage,
     Unreadable,
 )
+from app.files.rendering.result import Rendered, RenderLimits
 from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
 from app.files.signatures import Group
@@ -120,6 +121,18 @@ class RecognitionProcess:
         """
         request = {"path": str(path), "group": group, "limits": asdict(limits)}
         return Verdict(**await self._ask(request, seconds=seconds, progress=lambda *_: None))
+
+    async def render(
+        self, path: Path, group: str, label: str, *, folder: Path, limits: RenderLimits, seconds: float
+    ) -> list[Rendered]:
+        """Make what others see of the file at `path`, as files in `folder`.
+
+        Raises:
+            RecognitionFailed: nothing can be made of it, it crashed twice, or time ran out.
+        """
+        request = {"path": str(path), "group": group, "label": label, "folder": str(folder), "render": asdict(limits)}
+        answer = await self._ask(request, seconds=seconds, progress=lambda *_: None)
+        return [Rendered(**one) for one in answer["made"]]
 
     async def _ask(self, request: dict[str, Any], *, seconds: float, progress: Progress) -> dict[str, Any]:
         loop = asyncio.get_running_loop()

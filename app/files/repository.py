@@ -1,22 +1,28 @@
 """Files as their viewer may see them: staff all, others what they sent and what hangs on their tickets."""
 
 from collections.abc import Collection, Sequence
-from typing import NewType
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, NewType
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.auth import Principal
+from app.core.auth import Principal, Role
 from app.core.pagination import Page
 from app.core.repository import Repository
 from app.files.errors import FileMissing, FileNotScanned, FileQuarantined, UploadMissing
 from app.files.schemas import FileQuery
-from app.models.file import File, FileSegment, ProcessingStatus, ScanStatus
+from app.models.file import File, FileChange, FileSegment, ProcessingStatus, ScanStatus
 from app.models.file_part import FilePart, PartState
 from app.models.job import Job, JobState
-from app.models.ticket import Ticket
+from app.models.ticket import Ticket, TicketStatus
 from app.models.upload import ResumableUpload, UploadPiece
+from app.models.user import User
+
+ENDINGS = ("deleted", "expired")
+MOST_CHANGES = 1000
 
 CleanFile = NewType("CleanFile", File)
 """A file whose content may be shown; `FileRepository.clean` alone makes one."""
@@ -86,6 +92,41 @@ async def seen(db: AsyncSession, asked: Collection[tuple[Principal, UUID]]) -> s
     }
 
 
+class QuarantineRepository(Repository[File]):
+    """Harmful files, as administrators see them; nobody else sees any here."""
+
+    model = File
+    missing = FileMissing
+
+    def visible(self) -> Select[File]:
+        query = select(File).where(File.scan_status == ScanStatus.QUARANTINED)
+        return query if self.who.role is Role.ADMIN else query.where(false())
+
+    async def newest(self, *, cursor: str | None, limit: int) -> tuple[Page[File], dict[int, User]]:
+        """And who sent them."""
+        page = await self.page(self.visible(), cursor=cursor, limit=limit)
+        people = select(User).where(User.id.in_({file.uploader_id for file in page.rows}))
+        return page, {person.id: person for person in (await self.db.execute(people)).scalars()}
+
+
+class FileChangeRepository(Repository[FileChange]):
+    """What was done to files: administrators see all, others what was done to theirs."""
+
+    model = FileChange
+
+    def visible(self) -> Select[FileChange]:
+        query = select(FileChange)
+        return query if self.who.role is Role.ADMIN else query.where(FileChange.uploader_id == self.who.user_id)
+
+    async def of_file(self, file_id: UUID) -> Sequence[FileChange]:
+        query = self.visible().where(FileChange.file_id == file_id).order_by(FileChange.id).limit(MOST_CHANGES)
+        return (await self.db.execute(query)).scalars().all()
+
+    async def says_deleted(self, file_id: UUID) -> bool:
+        query = self.visible().where(FileChange.file_id == file_id, FileChange.action.in_(ENDINGS)).limit(1)
+        return (await self.db.execute(query)).first() is not None
+
+
 class ProcessedFiles:
     """Files as the worker that holds their job finds them, whoever sent them."""
 
@@ -131,6 +172,73 @@ class ProcessedFiles:
         query = query.where(FilePart.state == PartState.WAITING, Job.state == JobState.FAILED).limit(limit)
         return (await self.db.execute(query)).scalars().all()
 
+    async def keys_of_parts(self, file_ids: Collection[UUID]) -> list[tuple[UUID, str]]:
+        """Of what is still to be transcribed."""
+        query = select(FilePart.file_id, FilePart.storage_key).where(FilePart.file_id.in_(file_ids))
+        return [(file_id, key) for file_id, key in (await self.db.execute(query)).all() if key is not None]
+
+    async def of_id(self, file_id: UUID) -> File | None:
+        """Locked until the unit of work ends."""
+        query = select(File).where(File.id == file_id).with_for_update()
+        return (await self.db.execute(query.execution_options(populate_existing=True))).scalar_one_or_none()
+
+    async def unlocked(self, file_id: UUID) -> File | None:
+        return (await self.db.execute(select(File).where(File.id == file_id))).scalar_one_or_none()
+
+    async def locked(self, file_ids: Collection[UUID]) -> dict[UUID, File]:
+        """Those that are still there, as they are now, until the unit of work ends."""
+        query = select(File).where(File.id.in_(file_ids)).order_by(File.id).with_for_update()
+        rows = (await self.db.execute(query.execution_options(populate_existing=True))).scalars()
+        return {file.id: file for file in rows}
+
+    async def twin_of(self, file: File) -> UUID | None:
+        """The oldest clean file with the same bytes in another object, of those that were asked this themselves."""
+        query = select(File.id).where(
+            File.sha256 == file.sha256,
+            File.file_size == file.file_size,
+            File.scan_status == ScanStatus.CLEAN,
+            File.storage_key != file.storage_key,
+            File.rendered_at.is_not(None),
+            File.id != file.id,
+        )
+        return (await self.db.execute(query.order_by(File.id).limit(1))).scalar_one_or_none()
+
+    async def expired(self, policy: "Policy", *, limit: int) -> Sequence[File]:
+        """Locked until the unit of work ends; what others have locked is passed over."""
+        query = select(File).where(*policy.conditions()).order_by(File.id).limit(limit)
+        return (await self.db.execute(query.with_for_update(of=File, skip_locked=True))).scalars().all()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Files in a state are kept for so many days."""
+
+    state: Literal["closed", "quarantined", "unattached"]
+    days: int
+
+    @property
+    def reason(self) -> str:
+        return f"Kept for {self.days} days: {_STATES[self.state]}"
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        before = func.now() - timedelta(days=self.days)
+        if self.state == "quarantined":
+            return [File.scan_status == ScanStatus.QUARANTINED, File.scanned_at < before]
+        if self.state == "unattached":
+            settled = (ProcessingStatus.COMPLETED, ProcessingStatus.FAILED)
+            return [File.ticket_id.is_(None), File.created_at < before, File.processing_status.in_(settled)]
+        # A closed ticket is history: what was last done to it was to close it.
+        closed = (Ticket.status == TicketStatus.CLOSED) & (Ticket.updated_at < before)
+        over = select(Ticket.id).where(or_(closed, Ticket.deleted_at < before))
+        return [File.ticket_id.in_(over), File.created_at < before]
+
+
+_STATES = {
+    "closed": "its ticket is closed or deleted.",
+    "quarantined": "it is in quarantine.",
+    "unattached": "it is on no ticket.",
+}
+
 
 class UploadRepository(Repository[ResumableUpload]):
     """Uploads in progress, and those that have just become files: their sender's alone."""
@@ -166,6 +274,12 @@ async def stored_bytes(db: AsyncSession, user_id: int | None) -> int:
 async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
     """Those that no file, no upload and no part has."""
     known: set[str | None] = set()
-    for column in (File.storage_key, UploadPiece.storage_key, FilePart.storage_key):
+    for column in (
+        File.storage_key,
+        File.preview_key,
+        File.shown_key,
+        UploadPiece.storage_key,
+        FilePart.storage_key,
+    ):
         known |= set((await db.execute(select(column).where(column.in_(keys)))).scalars())
     return set(keys) - known

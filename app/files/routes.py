@@ -1,13 +1,10 @@
 """HTTP for files: translation only."""
 
-import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
@@ -22,7 +19,6 @@ from app.core.storage import StorageError
 from app.core.telemetry import get_logger
 from app.files import service as files
 from app.files.errors import (
-    ContentMissing,
     FileEmpty,
     FileFieldMissing,
     FileMissing,
@@ -32,7 +28,6 @@ from app.files.errors import (
     FileTypeNotAllowed,
     MultipartMalformed,
     QuotaExceeded,
-    RangeNotSatisfiable,
     StoreUnavailable,
 )
 from app.files.multipart import MultipartReader
@@ -70,14 +65,6 @@ _UPLOAD_BODY: dict[str, Any] = {
         },
     }
 }
-_ANY_TYPE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-_BYTES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The bytes, of the file's own media type.", "content": _ANY_TYPE},
-    206: {"description": "The part that was asked for.", "content": _ANY_TYPE},
-}
-RangeHeader = Annotated[str | None, Header(alias="Range", max_length=100, description="`bytes=first-last`, one range.")]
-IfRange = Annotated[str | None, Header(alias="If-Range", max_length=100, description="The ETag the part belongs to.")]
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 async def _slot(resources: Res) -> AsyncIterator[Slot]:
@@ -161,47 +148,6 @@ async def get_file_text(file_id: UUID, who: CurrentUser, db: ReadSession) -> Fil
     return await files.read_text(db, who, file_id)
 
 
-@router.get(
-    "/{file_id}/content",
-    response_class=StreamingResponse,
-    responses={
-        **_BYTES,
-        **documented(
-            FileQuarantined, FileMissing, ContentMissing, FileNotScanned, RangeNotSatisfiable, StoreUnavailable
-        ),
-    },
-)
-async def get_file_content(
-    file_id: UUID,
-    who: CurrentUser,
-    db: ReadSession,
-    resources: Res,
-    asked: RangeHeader = None,
-    if_range: IfRange = None,
-) -> StreamingResponse:
-    """Always as an attachment, never as what a browser would run. One `Range` of bytes is honoured."""
-    content = await files.content(db, who, file_id)
-    tag = f'"{content.sha256}"'
-    span = None
-    if asked is not None and if_range in (None, tag):
-        span = _range(asked, content.size)
-    start, end = span or (0, content.size)
-    headers = {
-        "Content-Disposition": _attachment(content.filename),
-        "Content-Length": str(end - start),
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Accept-Ranges": "bytes",
-        "ETag": tag,
-    }
-    if span is not None:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
-    chunks = await files.open_content(resources.storage, content.key, start=start, end=end)
-    return StreamingResponse(
-        chunks, status_code=200 if span is None else 206, media_type=content.file_type, headers=headers
-    )
-
-
 async def _body(request: Request) -> AsyncIterator[bytes]:
     try:
         async for chunk in request.stream():
@@ -215,25 +161,3 @@ def _keep_on_commit(db: AsyncSession, slot: Slot) -> None:
         slot.kept = True
 
     event.listen(db.sync_session, "after_commit", keep, once=True)
-
-
-def _range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None for a header that RFC 9110 says to ignore."""
-    found = _RANGE.fullmatch(header.strip())
-    if found is None or found.group(0) == "bytes=-":
-        return None
-    first, last = found.groups()
-    if not first:
-        start, end = max(0, size - int(last)), size
-    else:
-        start, end = int(first), min(size, int(last) + 1) if last else size
-        if last and int(last) < start:
-            return None
-    if start >= size or start >= end:
-        raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
-    return start, end
-
-
-def _attachment(filename: str) -> str:
-    plain = "".join(char if char.isascii() and char.isprintable() and char not in '"\\%' else "_" for char in filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app.core.pagination import Cursor, Limit
-from app.core.schemas import In, Out, RowId
+from app.core.schemas import In, Out, RowId, Text
 from app.models.file import ProcessingStatus, ScanStatus
 
 Sha256 = Annotated[str, Query(pattern=r"^[0-9a-fA-F]{64}$", description="Of the content, in hexadecimal.")]
@@ -36,7 +36,47 @@ class FileOut(UploadOut):
     language: str | None = Field(description="ISO 639 code; null when there is no text or none stands out.")
     metadata: dict[str, Any] = Field(validation_alias="details", description="What the engine said about the file.")
     error: str | None = Field(description="Why the file could not be read or was quarantined.")
+    has_preview: bool = Field(description="Whether `/preview` has a picture of it.")
     uploader_id: int
+    created_at: datetime
+
+
+class PersonOut(Out):
+    id: int
+    username: str
+
+
+class QuarantinedOut(Out):
+    id: UUID
+    job_id: UUID
+    filename: str
+    file_type: str
+    file_size: int = Field(description="Bytes.")
+    sha256: str
+    ticket_id: int | None
+    uploader: PersonOut
+    reason: str | None = Field(description="What the scan, or whoever read it, found.")
+    scanners: str | None = Field(description="Programs and versions that said so.")
+    quarantined_at: datetime | None
+    created_at: datetime
+
+
+class ReasonIn(In):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "A false alarm: our own test file."}]})
+
+    reason: Text = Field(min_length=3, max_length=500, description="Kept with who did it.")
+
+
+class FileChangeOut(Out):
+    """`actor_id` null: the desk itself."""
+
+    id: int
+    file_id: UUID
+    uploader_id: int
+    actor_id: int | None
+    action: str = Field(description="quarantined, released, rescanned, deleted or expired.")
+    reason: str | None
+    details: dict[str, Any]
     created_at: datetime
 
 

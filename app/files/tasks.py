@@ -40,6 +40,11 @@ SCAN_STAGE: Stage = "validation"
 _process = RecognitionProcess()
 
 
+def process() -> RecognitionProcess:
+    """This process's one child for whatever decodes strangers' files."""
+    return _process
+
+
 @task(name="files.recognise", queue=RECOGNITION_QUEUE, time_limit=TASK_SECONDS)
 async def recognise_file(resources: Resources, job_id: UUID) -> None:
     try:

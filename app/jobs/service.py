@@ -81,6 +81,33 @@ async def dispatch(db: AsyncSession, job_id: uuid.UUID) -> bool:
     return True
 
 
+async def restart(db: AsyncSession, job_id: uuid.UUID) -> bool:
+    """A settled job once more, with all its attempts before it. False when it is not settled."""
+    row = (
+        await db.execute(
+            update(Job)
+            .where(Job.id == job_id, Job.state.in_((JobState.SUCCEEDED, JobState.FAILED)))
+            .values(
+                state=JobState.QUEUED,
+                stage=None,
+                progress=0.0,
+                error=None,
+                attempts=0,
+                finished_at=None,
+                claim=None,
+                due_at=func.clock_timestamp(),
+                carrier=inject(),
+            )
+            .returning(Job.kind, Job.subject)
+            .execution_options(synchronize_session=False)
+        )
+    ).one_or_none()
+    if row is None:
+        return False
+    outbox.add(db, JobDue(job_id=job_id, kind=row.kind, subject=row.subject))
+    return True
+
+
 async def progress(db: AsyncSession, claim: Claim, *, stage: str, fraction: float) -> None:
     """Raises ClaimLost when the claim no longer holds."""
     await _write(db, claim, stage=stage, progress=min(max(fraction, 0.0), 1.0))

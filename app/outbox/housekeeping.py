@@ -73,6 +73,7 @@ async def keep_house(resources: Resources) -> None:
                 await keeping.end_expired_uploads(resources.db, resources.storage)
                 await keeping.end_abandoned_files(resources.db)
             if turn % round_of_orphans == 0:
+                await keeping.retire(resources.db, settings.files)
                 await keeping.collect_orphans(resources.db, resources.storage, settings.files)
             turn += 1
         except DATABASE_AWAY as error:

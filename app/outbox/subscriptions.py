@@ -15,10 +15,13 @@ from app.conversations.service import RESCUE as CONVERSATION_RESCUE
 from app.conversations.service import TURN as CONVERSATION_TURN
 from app.evaluations import tasks as evaluation_tasks
 from app.evaluations.service import JOB_KIND as EVALUATION
+from app.files import deliveries as file_deliveries
 from app.files import events as files
+from app.files import rendering_tasks
 from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
 from app.files.service import PART_KIND as FILE_PART
+from app.files.service import RENDERING
 from app.integrations import tasks as integration_tasks
 from app.integrations.service import JOB_KIND as EXPORT
 from app.knowledge import events as knowledge
@@ -72,12 +75,15 @@ def _tickets(subscriptions: Subscriptions) -> None:
 def _files(subscriptions: Subscriptions) -> None:
     subscriptions.job(FILE_RECOGNITION, run=file_tasks.recognise_file, exhausted=file_tasks.give_up_file)
     subscriptions.job(FILE_PART, run=file_tasks.recognise_part, exhausted=file_tasks.give_up_part)
+    subscriptions.job(RENDERING, run=rendering_tasks.render_file, exhausted=rendering_tasks.give_up_rendering)
     subscriptions.on(files.FileUploadStarted, pushes.file_upload_started)
     subscriptions.on(files.FileUploadCompleted, pushes.file_upload_completed)
     subscriptions.on(files.FileProcessingProgress, pushes.file_processing_progress)
     subscriptions.on(files.OcrCompleted, pushes.ocr_completed)
     subscriptions.on(files.TranscriptionCompleted, pushes.transcription_completed)
     subscriptions.on(files.FileProcessingFailed, pushes.file_processing_failed)
+    subscriptions.on(files.FileObjectLeft, file_deliveries.after_sharing)
+    subscriptions.on(files.FileDeleted, pushes.file_deleted, file_deliveries.after_deletion)
 
 
 def _agents(subscriptions: Subscriptions) -> None:
@@ -87,6 +93,7 @@ def _agents(subscriptions: Subscriptions) -> None:
     subscriptions.on(files.OcrCompleted, agent_deliveries.after_recognition)
     subscriptions.on(files.TranscriptionCompleted, agent_deliveries.after_recognition)
     subscriptions.on(files.FileProcessingFailed, agent_deliveries.after_recognition)
+    subscriptions.on(files.FileDeleted, agent_deliveries.after_recognition)
 
 
 def _resolutions(subscriptions: Subscriptions) -> None:

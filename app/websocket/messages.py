@@ -19,6 +19,7 @@ from app.websocket.payloads import (
     Data,
     DegradedData,
     FailureData,
+    FileDeletedData,
     JobSubscriptionData,
     PresenceData,
     PresenceSubscriptionData,
@@ -239,6 +240,11 @@ class FileProcessingFailed(FileMessage):
     data: ProcessingFailedData
 
 
+class FileDeleted(FileMessage):
+    type: Literal["file_deleted"] = "file_deleted"
+    data: FileDeletedData
+
+
 class PresenceUpdate(Envelope):
     type: Literal["presence_update"] = "presence_update"
     protocol: Literal["presence"] = "presence"
@@ -284,6 +290,7 @@ FileNotification = (
     | TranscriptionCompleted
     | OcrCompleted
     | FileProcessingFailed
+    | FileDeleted
 )
 Notification = TicketNotification | FileNotification
 Answer = SubscriptionResponse | AuthenticationResponse | ErrorMessage

@@ -107,6 +107,15 @@ class ProcessingFailedData(Data):
     timestamp: datetime
 
 
+class FileDeletedData(Data):
+    """The last message of its channel."""
+
+    job_id: UUID
+    file_id: UUID
+    filename: str
+    timestamp: datetime
+
+
 class TicketSubscriptionData(Data):
     """`seq` is the channel's present number. `recovered` false: what was missed is gone, read the ticket anew."""
 

@@ -115,6 +115,13 @@ def file_processing_failed(event: files.FileProcessingFailed) -> list[Push]:
     return _to_job(event, messages.FileProcessingFailed(data=data))
 
 
+def file_deleted(event: files.FileDeleted) -> list[Push]:
+    data = payloads.FileDeletedData(
+        job_id=event.job_id, file_id=event.file_id, filename=event.filename, timestamp=event.timestamp
+    )
+    return _to_job(event, messages.FileDeleted(data=data))
+
+
 def _recognised(event: files.OcrCompleted | files.TranscriptionCompleted) -> payloads.RecognisedData:
     return payloads.RecognisedData(
         job_id=event.job_id,

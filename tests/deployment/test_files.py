@@ -156,7 +156,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_container(image: Path, service: str, plane: DataPlane, data: Path, *argv: str) -> str:
     """The standard output of a program started as the service is, on our Postgres and Redis."""
     given = {"POSTGRES_PASSWORD": "x", "REDIS_PASSWORD": "x", "EVIDESK_AUTH__SECRET": "s" * 40}
-    given |= {"EVIDESK_ADMIN_PASSWORD": PASSWORD, "EVIDESK_ADMIN_EMAIL": ""}
+    given |= {"EVIDESK_ADMIN_PASSWORD": PASSWORD, "EVIDESK_ADMIN_EMAIL": "", "EVIDESK_SCAN__CLAMAV": ""}
     environment = {
         name: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: given[found[1]], value)
         for name, value in OURS[service]["environment"].items()

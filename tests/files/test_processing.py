@@ -463,7 +463,7 @@ async def test_a_file_that_is_gone_ends_its_job(
         await db.delete((await db.execute(select(File).where(File.job_id == during))).scalar_one())
     await task
     async with resources.db.session() as db:
-        assert set((await db.execute(select(Job.state))).scalars()) == {"failed"}
+        assert set((await db.execute(select(Job.state).where(Job.kind == service.JOB_KIND))).scalars()) == {"failed"}
 
 
 async def test_progress_that_cannot_be_written_does_not_stop_the_reading(

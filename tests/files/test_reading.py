@@ -69,6 +69,7 @@ async def test_the_text_before_it_was_read_is_null(
 
 
 PATHS = ["", "/status", "/content", "/text"]
+GIVEN_OUT = ["/content", "/text", "/preview"]
 
 
 async def test_a_file_is_seen_by_its_sender_the_staff_and_whoever_sees_its_ticket(
@@ -167,7 +168,7 @@ async def test_the_bytes_of_a_quarantined_file_are_refused(
 ) -> None:
     file_id = await sent(upload)
     await mark(resources, file_id, ProcessingStatus.QUARANTINED)
-    for path in ("/content", "/text"):
+    for path in GIVEN_OUT:
         answer = await api.get(f"/api/v1/files/{file_id}{path}", headers=sender.headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "file_quarantined")
     assert (await api.get(f"/api/v1/files/{file_id}", headers=sender.headers)).status_code == 200
@@ -177,7 +178,7 @@ async def test_nothing_is_given_out_before_the_file_was_found_clean(
     api: httpx2.AsyncClient, upload: Upload, sender: Person, agent: Person
 ) -> None:
     file_id = await sent(upload)
-    for path in ("/content", "/text"):
+    for path in GIVEN_OUT:
         for person in (sender, agent):
             answer = await api.get(f"/api/v1/files/{file_id}{path}", headers=person.headers)
             assert (answer.status_code, answer.json()["code"]) == (409, "file_not_scanned")

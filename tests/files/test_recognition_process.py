@@ -22,6 +22,7 @@ from app.files.recognition.result import (
     Unreadable,
 )
 from app.files.recognition_process import RecognitionProcess
+from app.files.rendering.result import RenderLimits
 from app.files.sample import Sample
 from tests.files import samples
 
@@ -68,6 +69,17 @@ async def test_a_picture_is_read_in_the_child_with_progress_on_the_way(
     assert found.text == "Child process"
     assert found.segments[0].box is not None
     assert steps[-1][:2] == ("ocr", 1.0)
+
+
+async def test_a_preview_is_made_in_the_child_and_a_bomb_is_not(process: RecognitionProcess, tmp_path: Path) -> None:
+    path, limits = tmp_path / "a.png", RenderLimits(side=64, max_pixels=10_000_000)
+    path.write_bytes(samples.png("Child process"))
+    made = await process.render(path, "image", "png", folder=tmp_path, limits=limits, seconds=60)
+    assert [(one.kind, one.media_type) for one in made] == [("shown", "image/png"), ("preview", "image/webp")]
+    assert (tmp_path / "preview").read_bytes()[8:12] == b"WEBP"
+    path.write_bytes(samples.png_header(100_000, 100_000))
+    with pytest.raises(RecognitionFailed):
+        await process.render(path, "image", "png", folder=tmp_path, limits=limits, seconds=60)
 
 
 async def test_engines_are_loaded_before_the_first_file(tmp_path: Path) -> None:

@@ -374,13 +374,14 @@ async def test_bytes_without_a_row_are_collected_when_they_are_old(
         f"uploads/{day}/{orphan.format(1)}",
         f"{day}/{orphan.format(2)}",
         f"{day}/.{orphan.format(3)}.0a1b2c3d.part",
+        f"derived/{day}/{orphan.format(5)}",
     ]
-    for key in [*lost, f"previews/{orphan.format(4)}"]:
+    for key in [*lost, f"others/{orphan.format(4)}"]:
         await resources.storage.put(key, one())
     assert await keeping.collect_orphans(resources.db, resources.storage, FileSettings()) == 0
     later = FileSettings.model_construct(orphan_hours=-1)
     removed = await keeping.collect_orphans(resources.db, resources.storage, later)
-    assert removed >= 3
+    assert removed >= 4
     left = in_store(resources)
     assert known - before <= left
     assert {path.name for path in left - known} == {orphan.format(4)}

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import select, update
 
 from app.ai_config.catalogue import AgentType
 from app.core.auth import Role
+from app.core.clock import now
 from app.core.resources import Resources
 from app.core.settings import ConversationSettings, HttpSettings, IntegrationSettings, RateLimitSettings, Settings
 from app.integrations import service as integrations
@@ -21,8 +23,8 @@ from app.knowledge import service as knowledge
 from app.knowledge.schemas import DocumentIn
 from app.knowledge.tasks import index_document
 from app.main import create_app
-from app.models.file import File, ScanStatus
-from app.models.job import Job
+from app.models.file import File, ProcessingStatus, ScanStatus
+from app.models.job import Job, JobState
 from app.models.knowledge import Chunk
 from tests.factories import people
 from tests.factories.people import Person
@@ -106,13 +108,15 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
 
     tickets = [await post("/tickets", json={"title": "VPN", "description": f"Down: {n}."}) for n in range(4)]
     await post(f"/tickets/{tickets[0]['id']}/comments", json={"body": "Since nine."})
-    file = await post("/files/upload", files={"file": ("log.txt", b"ERROR E-4012 at vpn01", "text/plain")})
+    files = [
+        (await post("/files/upload", files={"file": ("log.txt", b"ERROR E-4012 at vpn0%d" % n, "text/plain")}))["id"]
+        for n in range(12)
+    ]
     ran = await post("/agent/create-ticket", json={"user_input": "The printer on floor 3 says E-77."})
     batch = await post("/agent/batch", status=202, json={"operation": "categorize", "tickets": [tickets[0]["id"]]})
     reviews = [await awaiting_review(resources, person.who, ticket["id"]) for ticket in tickets for _ in range(4)]
     documents = [await _document(resources) for _ in range(3)]
-    async with resources.db.unit_of_work() as db:
-        await db.execute(update(File).values(scan_status=ScanStatus.CLEAN))
+    await _looked_through(resources, files)
     uploads = [await _announced(api, person) for _ in range(6)]
     connections = [await _connection(resources, name) for name in ("one", "two", "three", "four")]
     keys = [await post("/users/me/api-keys", json={"name": "x", "scopes": ["tickets:read"]}) for _ in range(2)]
@@ -125,7 +129,7 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
     return {
         "path.session_id": sessions,
         "path.ticket_id": [*(ticket["id"] for ticket in tickets), ran["ticket_id"]],
-        "path.file_id": [file["id"]],
+        "path.file_id": files,
         "path.upload_id": uploads,
         "path.run_id": [ran["run_id"]],
         "path.integration_id": connections,
@@ -137,6 +141,26 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
         "path.doc_id": [document for document, _ in documents],
         "path.chunk_id": [chunk for _, chunk in documents],
     }
+
+
+async def _looked_through(resources: Resources, files: list[str]) -> None:
+    """Read to the end: every second one has a preview, the others are in quarantine."""
+
+    async def one() -> AsyncIterator[bytes]:
+        yield b"a picture"
+
+    async with resources.db.unit_of_work() as db:
+        for number, file_id in enumerate(files):
+            file = await db.get_one(File, UUID(file_id))
+            file.rendered_at = now()
+            if number % 2:
+                file.scan_status, file.processing_status = ScanStatus.QUARANTINED, ProcessingStatus.QUARANTINED
+                continue
+            file.scan_status, file.processing_status = ScanStatus.CLEAN, ProcessingStatus.FAILED
+            file.preview_key = f"derived/{file_id}"
+            file.preview_size = await resources.storage.put(file.preview_key, one())
+        ended = Job.id.in_(select(File.job_id))
+        await db.execute(update(Job).where(ended).values(state=JobState.SUCCEEDED, finished_at=now()))
 
 
 async def _document(resources: Resources) -> tuple[str, str]:

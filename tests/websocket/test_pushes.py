@@ -83,6 +83,11 @@ FILES: list[Case] = [
         "file_processing_failed",
         {"job_id", "filename", "error", "stage", "timestamp"},
     ),
+    (
+        files.FileDeleted(filename="a.png", keys=["2026/11/25/a"], **file),
+        "file_deleted",
+        {"job_id", "file_id", "filename", "timestamp"},
+    ),
 ]
 
 Pushes = Callable[[Event], list[Push]]

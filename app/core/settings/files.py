@@ -21,7 +21,14 @@ class FileSettings(BaseModel):
     orphan_hours: int = Field(
         default=24, ge=1, description="Stored bytes that belong to no file are removed after so long."
     )
+    keep_closed_days: int = Field(
+        default=0, ge=0, description="Files of a ticket that is closed or deleted so long are deleted; 0: never."
+    )
+    keep_quarantined_days: int = Field(default=0, ge=0, description="The same, for files in quarantine; 0: never.")
+    keep_unattached_days: int = Field(default=0, ge=0, description="The same, for files on no ticket; 0: never.")
     max_pixels: int = Field(default=100_000_000, ge=1, description="A picture with more is refused from its header.")
+    preview_side: int = Field(default=480, ge=16, le=4096, description="The longer side of a preview, in pixels.")
+    render_seconds: int = Field(default=120, ge=1, description="Wall time limit of the making of one file's preview.")
     max_media_seconds: int = Field(default=4 * 3600, ge=1)
     max_text_chars: int = Field(default=2_000_000, ge=1000)
     low_confidence_below: float = Field(

@@ -29,6 +29,8 @@ from app.files.recognition.result import (
     RecognitionSettings,
     Stage,
 )
+from app.files.rendering.render import render
+from app.files.rendering.result import Renderings, RenderLimits
 from app.files.scanning.baseline import scan
 from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
@@ -52,8 +54,11 @@ def answer(request: dict[str, Any], send: TextIO) -> None:
         _send(send, {"failed": {"reason": reason, "stage": "validation", "hostile": False}})
 
 
-def _done(request: dict[str, Any], progress: Progress) -> Recognition | CutRecording | Verdict:
+def _done(request: dict[str, Any], progress: Progress) -> Recognition | CutRecording | Verdict | Renderings:
     path = Path(request["path"])
+    if "render" in request:
+        limits = RenderLimits(**request["render"])
+        return render(path, request["group"], request["label"], Path(request["folder"]), limits)
     if "limits" in request:
         return scan(path, request["group"], Limits(**request["limits"]))
     settings = RecognitionSettings(**request["settings"])

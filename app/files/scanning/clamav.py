@@ -5,9 +5,10 @@ chunk of length zero at the end. The answer is one line that ends with NUL. One 
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from app.files.scanning.verdict import ScannerAway, Verdict
@@ -18,8 +19,6 @@ MAX_CHUNK: Final = 1024 * 1024
 MAX_ANSWER: Final = 4096
 
 _OVER_LIMIT: Final = "INSTREAM size limit exceeded"
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class ClamAv:
@@ -35,56 +34,80 @@ class ClamAv:
 
     async def version(self) -> str:
         """Program and signatures, as `ClamAV 1.4.3/27800`. Raises ScannerAway."""
-        async with self._connected(CONNECT_SECONDS) as streams:
-            await _send(streams[1], b"zVERSION\0")
-            answer = await _answer(streams[0])
+        async with self._connected(CONNECT_SECONDS) as line:
+            await _send(line, b"zVERSION\0")
+            answer = await _answer(line)
         # The third part is the day of the signatures; the number before it says the same.
         return "/".join(answer.split("/")[:2])[:100]
 
     async def scan(self, chunks: AsyncIterator[bytes]) -> Verdict:
         """Raises ScannerAway: refused, broken off, too slow, or an answer that is no verdict."""
         scanner = await self.version()
-        async with self._connected(self._seconds) as (reader, writer):
+        async with self._connected(self._seconds) as line:
             # clamd answers before the end when it has seen enough, and then reads no further.
             with suppress(ConnectionResetError, BrokenPipeError):
-                await _send(writer, b"zINSTREAM\0")
+                await _send(line, b"zINSTREAM\0")
                 async for chunk in chunks:
                     for start in range(0, len(chunk), MAX_CHUNK):
                         part = chunk[start : start + MAX_CHUNK]
-                        await _send(writer, len(part).to_bytes(4, "big") + part)
-                await _send(writer, bytes(4))
-            answer = await _answer(reader)
+                        await _send(line, len(part).to_bytes(4, "big") + part)
+                await _send(line, bytes(4))
+            answer = await _answer(line)
         return _verdict(answer, scanner)
 
     @asynccontextmanager
-    async def _connected(self, seconds: float) -> AsyncIterator[Streams]:
-        """Within `seconds` all in all; whatever the network does comes out as ScannerAway."""
+    async def _connected(self, seconds: float) -> AsyncIterator[socket.socket]:
+        """Within `seconds` all in all; whatever the network does comes out as ScannerAway.
+
+        A socket and no stream: asyncio's streams drop what came in as soon as a write fails, and so clamd's answer to
+        a file that is too large for it.
+        """
         try:
             async with asyncio.timeout(seconds):
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    reader, writer = await self._open()
-                try:
-                    yield reader, writer
-                finally:
-                    writer.close()
-                    with suppress(OSError):
-                        await writer.wait_closed()
-        except (OSError, TimeoutError, asyncio.LimitOverrunError, asyncio.IncompleteReadError) as error:
+                    line = await self._open()
+                with line:
+                    yield line
+        except (OSError, TimeoutError, EOFError) as error:
             raise ScannerAway(f"ClamAV does not answer ({type(error).__name__})") from error
 
-    async def _open(self) -> Streams:
+    async def _open(self) -> socket.socket:
         if self._unix is not None:
-            return await asyncio.open_unix_connection(self._unix, limit=MAX_ANSWER)
-        return await asyncio.open_connection(self._host, self._port, limit=MAX_ANSWER)
+            return await _connect(socket.AF_UNIX, self._unix)
+        found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        refusals: list[OSError] = []
+        for family, _, _, _, address in found:
+            try:
+                return await _connect(family, address)
+            except OSError as error:
+                refusals.append(error)
+        raise refusals[0] if refusals else OSError("the host has no address")
 
 
-async def _send(writer: asyncio.StreamWriter, content: bytes) -> None:
-    writer.write(content)
-    await writer.drain()
+async def _connect(family: int, address: Any) -> socket.socket:
+    line = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        line.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(line, address)
+    except BaseException:
+        line.close()
+        raise
+    return line
 
 
-async def _answer(reader: asyncio.StreamReader) -> str:
-    return (await reader.readuntil(b"\0"))[:-1].decode("utf-8", "replace").strip()
+async def _send(line: socket.socket, content: bytes) -> None:
+    await asyncio.get_running_loop().sock_sendall(line, content)
+
+
+async def _answer(line: socket.socket) -> str:
+    """Raises EOFError for one that breaks off or does not end."""
+    answer = b""
+    while not answer.endswith(b"\0"):
+        piece = await asyncio.get_running_loop().sock_recv(line, MAX_ANSWER)
+        answer += piece
+        if not piece or len(answer) > MAX_ANSWER:
+            raise EOFError
+    return answer[:-1].decode("utf-8", "replace").strip()
 
 
 def _verdict(answer: str, scanner: str) -> Verdict:

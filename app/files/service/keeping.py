@@ -10,16 +10,17 @@ from app.core.db import Database
 from app.core.settings import FileSettings
 from app.core.storage import Storage, StorageError
 from app.core.telemetry import get_logger
-from app.files.repository import unknown_keys
+from app.files.repository import Policy, ProcessedFiles, unknown_keys
 from app.files.service import resumable
+from app.files.service.deleting import end
 from app.files.service.processing import end_abandoned
 
 log = get_logger(__name__)
 
 ROWS = 500
-# Of files, of uploads' pieces, of recordings' parts, and of what a crash left half-written of any; anything else in the
-# store is not ours to judge.
-_OURS = re.compile(r"(uploads/|parts/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)")
+# Of files, of uploads' pieces, of recordings' parts, of what was made of files, and of what a crash left half-written
+# of any; anything else in the store is not ours to judge.
+_OURS = re.compile(r"(uploads/|parts/|derived/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)")
 
 
 async def remove(storage: Storage, keys: Iterable[str]) -> None:
@@ -29,6 +30,17 @@ async def remove(storage: Storage, keys: Iterable[str]) -> None:
             await storage.delete(key)
         except StorageError as error:
             log.warning("object_left_behind", key=key, error=type(error).__name__)
+
+
+async def remove_unknown(db: Database, storage: Storage, key: str) -> None:
+    """Delete an object unless a row still has it. Raises StorageError.
+
+    No row can take the key up again in between: rows get it only from a row that has it.
+    """
+    async with db.reading() as session:
+        unknown = await unknown_keys(session, [key])
+    if unknown:
+        await storage.delete(key)
 
 
 async def end_expired_uploads(db: Database, storage: Storage) -> None:
@@ -48,6 +60,26 @@ async def end_abandoned_files(db: Database) -> None:
             ended = await end_abandoned(session, limit=ROWS)
         if ended:
             log.warning("files_abandoned", files=ended)
+
+
+async def retire(db: Database, settings: FileSettings) -> int:
+    """Delete what the settings do not want kept any longer, a batch a transaction, and say how many files."""
+    retired = 0
+    for policy in (
+        Policy("closed", settings.keep_closed_days),
+        Policy("quarantined", settings.keep_quarantined_days),
+        Policy("unattached", settings.keep_unattached_days),
+    ):
+        more = policy.days > 0
+        while more:
+            async with db.unit_of_work() as session:
+                files = await ProcessedFiles(session).expired(policy, limit=ROWS)
+                await end(session, files, actor_id=None, action="expired", reason=policy.reason)
+            retired += len(files)
+            more = len(files) == ROWS
+    if retired:
+        log.info("files_retired", files=retired)
+    return retired
 
 
 async def collect_orphans(db: Database, storage: Storage, settings: FileSettings) -> int:

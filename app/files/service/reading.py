@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.pagination import Page
 from app.core.storage import ObjectMissing, Storage, StorageError
-from app.files.errors import ContentMissing, StoreUnavailable
+from app.files.errors import ContentMissing, FileNotRendered, FileNotShowable, PreviewMissing, StoreUnavailable
 from app.files.repository import FileRepository, seen
 from app.files.schemas import FileOut, FileQuery, FileStatusOut, FileTextOut, SegmentOut
 from app.models.file import File, ProcessingStatus, ScanStatus
@@ -18,13 +18,13 @@ from app.models.job import Job
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Where the bytes are, and how they are to be named and labelled."""
+    """Where the bytes are, and how they are to be named and labelled. `tag` is of these very bytes."""
 
     key: str
     filename: str
     file_type: str
     size: int
-    sha256: str
+    tag: str
 
 
 async def get(db: AsyncSession, who: Principal, file_id: UUID) -> FileOut:
@@ -73,9 +73,35 @@ async def read_text(db: AsyncSession, who: Principal, file_id: UUID) -> FileText
 
 
 async def content(db: AsyncSession, who: Principal, file_id: UUID) -> Content:
-    """Raises FileNotScanned or FileQuarantined for a file that must not be given out."""
+    """The bytes as they came, or, of a picture and for anybody but its uploader, without what is hidden in them.
+
+    Raises:
+        FileNotScanned, FileQuarantined, FileNotRendered, FileNotShowable: nothing is given out.
+    """
     file = await FileRepository(db, who).clean(file_id)
-    return Content(file.storage_key, file.filename, file.file_type, file.file_size, file.sha256)
+    if file.kind != "image" or file.uploader_id == who.user_id:
+        return Content(file.storage_key, file.filename, file.file_type, file.file_size, file.sha256)
+    if file.shown_key is None or file.shown_type is None or file.shown_size is None:
+        raise FileNotShowable if file.rendered_at is not None else FileNotRendered
+    name = file.filename
+    if file.shown_type != file.file_type:
+        name = f"{name.rpartition('.')[0] or name}.{file.shown_type.partition('/')[2]}"
+    return Content(file.shown_key, name, file.shown_type, file.shown_size, _tag(file.shown_key))
+
+
+async def preview(db: AsyncSession, who: Principal, file_id: UUID) -> Content:
+    """Raises FileNotScanned, FileQuarantined, PreviewMissing."""
+    file = await FileRepository(db, who).clean(file_id)
+    if file.preview_key is None or file.preview_size is None:
+        if file.rendered_at is not None:
+            raise PreviewMissing
+        raise PreviewMissing("The preview is still to be made; try again shortly.", headers={"Retry-After": "1"})
+    return Content(file.preview_key, "preview.webp", "image/webp", file.preview_size, _tag(file.preview_key))
+
+
+def _tag(key: str) -> str:
+    """An object is written once, so its name tells its bytes."""
+    return key.rpartition("/")[2]
 
 
 async def open_content(storage: Storage, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:

@@ -11,7 +11,9 @@ from app.core.settings import ScanSettings
 from app.files.repository import ProcessedFiles
 from app.files.scanning.scanner import open_scanner
 from app.files.scanning.verdict import ScannerAway
-from app.files.service.processing import FIRST_STAGE, report_progress, tell_failure
+from app.files.service.history import note
+from app.files.service.processing import FIRST_STAGE, fail, report_progress, tell_failure
+from app.files.service.rendering import want_rendering
 from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.models.file import FileSegment, ProcessingStatus, ScanStatus
@@ -30,12 +32,20 @@ async def pass_scan(db: AsyncSession, claim: Claim, *, scanners: str, flags: lis
     if flags:
         file.details = {**file.details, "scan_flags": flags}
     await report_progress(db, claim, file_id=file.id, stage=FIRST_STAGE, fraction=0.0, message="No harm found")
+    want_rendering(db, file)
 
 
 async def quarantine(db: AsyncSession, claim: Claim, *, reason: str, stage: str, scanners: str | None = None) -> None:
-    """The file is harmful: it is kept, and nothing of it is given out. Raises ClaimLost."""
+    """The file is harmful: it is kept, and nothing of it is given out. Raises ClaimLost.
+
+    A file that an administrator has released only fails: what harms its reader was known.
+    """
     file = await ProcessedFiles(db).of_job(claim.job_id)
+    if file is not None and file.released_at is not None:
+        await fail(db, claim, reason=reason, stage=stage)
+        return
     if file is not None:
+        note(db, file, actor_id=None, action="quarantined", reason=reason, scanners=scanners or file.scanners)
         file.processing_status, file.scan_status = ProcessingStatus.QUARANTINED, ScanStatus.QUARANTINED
         file.text, file.scanned_at = None, now()
         file.scanners = scanners or file.scanners
