@@ -18,6 +18,7 @@ from app.grounding import routes as grounding
 from app.health import routes as health
 from app.integrations import routes as integrations
 from app.knowledge import routes as knowledge
+from app.learning import routes as learning
 from app.outbox import routes as outbox
 from app.providers import routes as providers
 from app.resolutions import routes as resolutions
@@ -43,6 +44,7 @@ ROOMS = (
     grounding.router,
     ai_config.router,
     evaluations.router,
+    learning.router,
     directory.router,
     integrations.router,
     analytics.router,
@@ -63,6 +65,7 @@ _ROOMS_ARE_FOR = {
     "agent": "AI agents that write tickets, categorise and read files. A run can be looked at in every step.",
     "ai-config": "Model, prompt and tools of each agent, in versions; providers and their limits. For administrators.",
     "analytics": "What models cost. For administrators.",
+    "classifier": "The local classifier: how good it is, and its versions that learned from people. For admins.",
     "directory": "What the desk knows of customers and services. For staff; kept by administrators.",
     "files": "Evidence: pictures, recordings, documents, logs. What they say is read in the background.",
     "health": "For load balancers and Prometheus.",

@@ -23,7 +23,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-classifier = typer.Typer(help="The local classifier, judged on your own export.", no_args_is_help=True)
+classifier = typer.Typer(help="The local classifier: judged on your own export, trained anew.", no_args_is_help=True)
 cli.add_typer(classifier, name="classifier")
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -142,6 +142,12 @@ def evaluate(
     """Train on one table of labelled tickets and say how well that does on another; exit 2 for an unusable table."""
     given = ["--train", str(train), "--test", str(test), f"--text={text}", f"--label={label}"]
     _become("app.commands.classifier", *given, *(["--json"] if as_json else []), needs=[])
+
+
+@classifier.command()
+def retrain() -> None:
+    """Train the desk's classifier from what people have judged; exit 1 when the new version is not used."""
+    _become("app.commands.retrain")
 
 
 knowledge = typer.Typer(help="What the desk knows.", no_args_is_help=True)

@@ -17,6 +17,7 @@ from app.files import removal_tasks, rendering_tasks
 from app.files import tasks as file_tasks
 from app.integrations import tasks as integration_tasks
 from app.knowledge import tasks as knowledge_tasks
+from app.learning import tasks as learning_tasks
 from app.resolutions import tasks as resolution_tasks
 from app.tickets import tasks as ticket_tasks
 
@@ -31,6 +32,7 @@ TASKS = (
     rendering_tasks,
     integration_tasks,
     knowledge_tasks,
+    learning_tasks,
     resolution_tasks,
     ticket_tasks,
 )

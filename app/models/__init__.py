@@ -2,6 +2,7 @@
 
 from app.models import (
     agent,
+    classifier,
     conversation,
     directory,
     evaluation,
@@ -24,6 +25,7 @@ from app.models.base import Base
 __all__ = [
     "Base",
     "agent",
+    "classifier",
     "conversation",
     "directory",
     "evaluation",

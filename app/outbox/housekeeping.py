@@ -14,6 +14,7 @@ from app.core.resources import Resources
 from app.core.telemetry import get_logger
 from app.files.service import keeping
 from app.jobs import reaper
+from app.learning import service as learning
 from app.tickets.service import Rounds
 
 log = get_logger(__name__)
@@ -72,6 +73,8 @@ async def keep_house(resources: Resources) -> None:
                 await prune(resources)
                 await keeping.end_expired_uploads(resources.db, resources.storage)
                 await keeping.end_abandoned_files(resources.db)
+                async with resources.db.unit_of_work() as db:
+                    await learning.retrain_if_due(db, after=settings.agents.retrain_after)
             if turn % round_of_orphans == 0:
                 await keeping.retire(resources.db, settings.files)
                 await keeping.collect_orphans(resources.db, resources.storage, settings.files)

@@ -27,6 +27,8 @@ from app.integrations.service import JOB_KIND as EXPORT
 from app.knowledge import events as knowledge
 from app.knowledge import tasks as knowledge_tasks
 from app.knowledge.service import JOB_KIND as INDEXING
+from app.learning import tasks as learning_tasks
+from app.learning.service import JOB_KIND as TRAINING
 from app.outbox.registry import Subscriptions
 from app.resolutions import deliveries as resolution_deliveries
 from app.resolutions import tasks as resolution_tasks
@@ -46,6 +48,7 @@ def build(*, resolve_new_tickets: bool = False, draft_replies: bool = False) -> 
     _tickets(subscriptions)
     _files(subscriptions)
     _agents(subscriptions)
+    subscriptions.job(TRAINING, run=learning_tasks.train, exhausted=learning_tasks.give_up)
     subscriptions.job(EVALUATION, run=evaluation_tasks.run, exhausted=evaluation_tasks.give_up)
     subscriptions.on(analytics.BudgetNearlySpent, analytics_deliveries.tell_administrators)
     subscriptions.on(analytics.BudgetSpent, analytics_deliveries.tell_administrators)

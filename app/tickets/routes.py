@@ -77,9 +77,9 @@ async def list_tickets(who: CurrentUser, db: ReadSession, request: Request, resp
 
 
 @router.post("/categorize", responses=documented(*_POSTING, ModelUnavailable))
-async def categorize(body: CategorizeIn, _who: CurrentUser) -> CategorizeOut:
+async def categorize(body: CategorizeIn, _who: CurrentUser, db: ReadSession) -> CategorizeOut:
     """What the desk would make of a report; nothing is stored."""
-    return await tickets.categorize(description=body.description, title=body.title)
+    return await tickets.categorize(db, description=body.description, title=body.title)
 
 
 @router.get("/{ticket_id}", responses=documented(TicketMissing))

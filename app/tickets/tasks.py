@@ -60,7 +60,8 @@ async def _categorise(resources: Resources, ticket_id: int) -> None:
     try:
         async with resources.db.session() as db:
             ticket = await service.get(db, service.DESK, ticket_id)
-        guess = await service.categorize(description=ticket.description, title=ticket.title)
+        async with resources.db.session() as db:
+            guess = await service.categorize(db, description=ticket.description, title=ticket.title)
         found = Categorisation(
             category=guess.category, priority=guess.priority, team=guess.team, confidence=guess.confidence
         )

@@ -59,7 +59,8 @@ def build(desk: Desk) -> FastMCP[Any]:
     @server.tool(annotations=READS)
     async def categorize_issue(text: Report, title: Line | None = None) -> CategorizeOut:
         """Say what kind of problem a report is, how pressing, and for which team, with a calibrated confidence."""
-        return await tickets.categorize(description=text, title=title)
+        async with reading(desk) as call:
+            return await tickets.categorize(call.db, description=text, title=title)
 
     @server.tool(annotations=READS)
     async def calculate_priority(

@@ -91,7 +91,7 @@ GENERAL: dict[str, list[int | str]] = {
     "path.agent_type": [*map(str, AgentType)],
     "path.event_id": [1],
     "path.name": ["local", "default"],
-    "path.version": [1],
+    "path.version": [1, 0],
     "header.If-Match": ["*"],
     "header.Upload-Offset": ["0"],
     "header.Upload-Length": ["1000"],

@@ -32,6 +32,7 @@ from app.inference.registry import resolve as resolve_model
 from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.service import Claim
+from app.learning import service as learning
 from app.models.agent import AgentRun, AgentToolCall, RunStatus
 from app.outbox import writer as outbox
 from app.providers import service as providers
@@ -123,6 +124,8 @@ async def _wake_if_ready(resources: Resources, run_id: uuid.UUID, job_id: uuid.U
 async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve: ResolveModel) -> _Plan:
     async with resources.db.unit_of_work() as db:
         run = await repository.locked(db, run_id)
+        # A model that plans here may classify in this process.
+        await learning.refresh(db)
         run.started_at = now()
         run.status = RunStatus.RUNNING
         kind = AgentType(run.agent_type)

@@ -19,6 +19,7 @@ from app.core.auth import Principal
 from app.core.resources import Resources
 from app.inference.assembly import ModelRoad, ResolveModel
 from app.inference.registry import resolve as resolve_model
+from app.learning import service as learning
 from app.providers import service as providers
 
 _OPERATION_OF = {kind: operation for operation, kind in AGENT_OF.items()}
@@ -67,6 +68,7 @@ async def try_alone(
 async def _road(resources: Resources, resolve: ResolveModel) -> ModelRoad:
     """To the configured model alone: nobody stands in for what is tried."""
     async with resources.db.session() as db:
+        await learning.refresh(db)
         rules = await providers.platform(db)
         stopped = await analytics.over_budget(db, rules.costs)
     return providers.road(resources, rules, resolve, over_budget=stopped, alone=True)

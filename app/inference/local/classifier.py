@@ -62,8 +62,7 @@ class Classifier:
             return Classification(
                 GENERAL, 0.0, (), "There are no words to judge by, so it stays general.", team_for(GENERAL), True
             )
-        vector = self._embedder.embed([glossed(text)])[0]
-        row = self._head.vocabulary.row(terms(words))
+        vector, row = self._features(text, words)
         scores = self._head.probabilities(np.concatenate([vector, row]))
         order = [int(index) for index in np.argsort(-scores)]
         ranked = [(self._head.labels[index], round(float(scores[index]), 4)) for index in order]
@@ -72,6 +71,14 @@ class Classifier:
             return self._abstention(ranked)
         reasoning = self._reasoning(order[0], confidence, vector, row, words)
         return Classification(best, confidence, tuple(ranked[1 : 1 + _ALTERNATIVES]), reasoning, team_for(best))
+
+    def best(self, text: str) -> str:
+        """The likeliest category, however unsure: for judging the head, not for people."""
+        scores = self._head.probabilities(np.concatenate(self._features(text, tokens(text))))
+        return self._head.labels[int(np.argmax(scores))]
+
+    def _features(self, text: str, words: list[Token]) -> tuple[Floats, Floats]:
+        return self._embedder.embed([glossed(text)])[0], self._head.vocabulary.row(terms(words))
 
     def _abstention(self, ranked: list[tuple[str, float]]) -> Classification:
         best, confidence = ranked[0]
@@ -90,17 +97,22 @@ class Classifier:
 
     def _reasoning(self, label: int, confidence: float, vector: Floats, row: Floats, words: list[Token]) -> str:
         category = self._head.labels[label]
-        example, similarity = self._nearest(category, vector)
         speaking = self._speaking(label, row, words)
         sentence = f"Reads like {category} ({confidence:.0%})"
         if speaking:
             quoted = ", ".join(f"“{term}”" for term in speaking)
             sentence += f": {quoted} speak{'s' if len(speaking) == 1 else ''} for it"
-        return f"{sentence}; the closest labelled example is “{_short(example.text)}” (similarity {similarity:.2f})."
+        near = self._nearest(category, vector)
+        if near is None:
+            return f"{sentence}; it was learned from this desk's own tickets."
+        return f"{sentence}; the closest labelled example is “{_short(near[0].text)}” (similarity {near[1]:.2f})."
 
-    def _nearest(self, category: str, vector: Floats) -> tuple[Example, float]:
+    def _nearest(self, category: str, vector: Floats) -> tuple[Example, float] | None:
+        """Of the delivered examples alone: what people wrote is quoted to nobody else."""
         similarities = self._head.example_vectors @ vector
         inside = np.asarray([example.category == category for example in self._examples])
+        if not inside.any():
+            return None
         best = int(np.argmax(np.where(inside, similarities, -np.inf)))
         return self._examples[best], float(similarities[best])
 
@@ -134,10 +146,36 @@ def _short(text: str) -> str:
     return line if len(line) <= _QUOTE_CHARS else f"{line[: _QUOTE_CHARS - 1].rstrip()}…"
 
 
-@lru_cache(maxsize=1)
+class _InUse:
+    """The one classifier of this process, with the checksum of its weights; None: the delivered one. Replaced as a
+    whole, so that a thread sees the old or the new."""
+
+    entry: tuple[str | None, Classifier] | None = None
+
+
 def default_classifier() -> Classifier:
-    """The one classifier of this process; its files are read at the first use."""
+    """The delivered one, read at the first use, until another is put in its place."""
+    entry = _InUse.entry
+    return _shipped() if entry is None else entry[1]
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Classifier:
     return Classifier(shipped_head(), load_examples(), default_embedder())
+
+
+def use(head: LinearHead, checksum: str) -> None:
+    """From now on this process classifies with another head."""
+    _InUse.entry = (checksum, Classifier(head, load_examples(), default_embedder()))
+
+
+def use_shipped() -> None:
+    _InUse.entry = (None, _shipped())
+
+
+def in_use() -> str | None:
+    """The checksum of the weights in use; None: the delivered ones."""
+    return None if _InUse.entry is None else _InUse.entry[0]
 
 
 def classify(text: str) -> Classification:

@@ -16,11 +16,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # scipy ships no types
 
 from app.inference.local.examples import data_bytes
 
 MAX_CHARS: Final = 20_000
 """Classification looks at this much of a text: a sentence vector sees 256 word pieces, the terms see the rest."""
+
+MOST_TERMS: Final = 20_000
 
 _WORD = re.compile(r"[^\W_]{1,40}")
 _STATUS = re.compile(r"[45]\d\d")
@@ -101,23 +104,36 @@ class Vocabulary:
         self._index = {term: position for position, term in enumerate(self.known)}
 
     @classmethod
-    def fit(cls, documents: Iterable[Sequence[str]], *, minimum: int) -> "Vocabulary":
-        """Keeps terms that occur in at least `minimum` documents; idf = ln((1 + n) / (1 + df)) + 1."""
+    def fit(cls, documents: Iterable[Sequence[str]], *, minimum: int, most: int = MOST_TERMS) -> "Vocabulary":
+        """Keeps terms that occur in at least `minimum` documents, the `most` frequent of them; idf = ln((1 + n) / (1 +
+        df)) + 1."""
         frequency: Counter[str] = Counter()
         count = 0
         for document in documents:
             frequency.update(set(document))
             count += 1
-        known = sorted(term for term, number in frequency.items() if number >= minimum)
+        often = sorted((-number, term) for term, number in frequency.items() if number >= minimum)
+        known = sorted(term for _, term in often[:most])
         idf = [np.log((1 + count) / (1 + frequency[term])) + 1 for term in known]
         return cls(known, np.asarray(idf, dtype=np.float32))
 
     def row(self, document: Sequence[str]) -> NDArray[np.float32]:
-        counts = Counter(position for term in document if (position := self._index.get(term)) is not None)
+        positions, weights = self._weighed(document)
         row = np.zeros(len(self.known), dtype=np.float32)
-        if counts:
-            positions = np.fromiter(counts.keys(), dtype=np.int64)
-            frequency = np.fromiter(counts.values(), dtype=np.float32)
-            row[positions] = (1 + np.log(frequency)) * self.idf[positions]
-            row /= np.linalg.norm(row)
+        row[positions] = weights
         return row
+
+    def rows(self, documents: Sequence[Sequence[str]]) -> csr_matrix:
+        """Shape (documents, terms): nearly all of it is zero."""
+        weighed = [self._weighed(document) for document in documents]
+        ends = np.cumsum([0, *(len(positions) for positions, _ in weighed)])
+        columns = np.concatenate([positions for positions, _ in weighed])
+        values = np.concatenate([weights for _, weights in weighed])
+        return csr_matrix((values, columns, ends), shape=(len(documents), len(self.known)))
+
+    def _weighed(self, document: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        counts = Counter(position for term in document if (position := self._index.get(term)) is not None)
+        positions = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
+        frequency = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
+        weights = ((1 + np.log(frequency)) * self.idf[positions]).astype(np.float32)
+        return positions, weights / max(float(np.linalg.norm(weights)), 1e-12)

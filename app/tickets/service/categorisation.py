@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal, Role
 from app.inference.local.categorize import categorize as categorize_locally
+from app.learning import service as learning
 from app.models.ticket import Priority, TicketChange
 from app.outbox import writer as outbox
 from app.tickets.events import TicketCategorised
@@ -18,8 +19,10 @@ DESK = Principal(user_id=0, username="evidesk", role=Role.ADMIN)
 """The desk itself, when it acts by no one's order. It has no row in users; timelines show it as null."""
 
 
-async def categorize(*, description: str, title: str | None = None) -> CategorizeOut:
-    """What the desk would make of a report. Stores nothing, and asks no one outside this process."""
+async def categorize(db: AsyncSession, *, description: str, title: str | None = None) -> CategorizeOut:
+    """What the desk would make of a report, by the classifier that is in force. Stores nothing, and asks no one outside
+    this process."""
+    await learning.refresh(db)
     found = await asyncio.to_thread(categorize_locally, description, title)
     return CategorizeOut(
         category=found.category,
