@@ -78,7 +78,7 @@ async def escalate(
     said = await MessageRepository(db, customer, session.id).all(newest=TRANSCRIPT_MOST)
     asked = [message for message in said if message.role == Speaker.CUSTOMER]
     words = "\n\n".join(message.content for message in asked) or "A customer asks for a person."
-    found = await tickets.categorize(description=words[:20_000])
+    found = await tickets.categorize(db, description=words[:20_000])
     due_at = now() + timedelta(hours=due_hours(settings, found.priority))
     made = Escalation(
         session_id=session.id,
