@@ -21,6 +21,7 @@ from mcp_server.limits import Limits
 from mcp_server.tools import (
     customer_tools,
     file_analysis_tools,
+    hosted_tools,
     integration_tools,
     knowledge_tools,
     ml_tools,
@@ -37,6 +38,7 @@ _PARTS = (
     ticket_tools,
     customer_tools,
     file_analysis_tools,
+    hosted_tools,
     integration_tools,
     knowledge_tools,
     ml_tools,

@@ -1,6 +1,7 @@
 """What the specialised agents must answer. Their answers are stored with the case and shown to staff."""
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -56,6 +57,9 @@ class Citation(BaseModel):
     """A piece of what a tool returned, word for word."""
 
     ticket_id: RowId | None = None
+    doc_id: UUID | None = None
+    version: int | None = None
+    chunk_id: UUID | None = None
     title: Annotated[str, Field(max_length=300)]
     quote: Annotated[str, Field(min_length=1, max_length=2_000)]
 

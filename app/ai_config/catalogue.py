@@ -9,6 +9,8 @@ from app.inference.operations import Operation
 READING_TOOLS = frozenset(
     {
         "analyze_file",
+        "bedrock_answer",
+        "bedrock_embed",
         "calculate_priority",
         "categorize_issue",
         "check_service_status",
@@ -21,6 +23,8 @@ READING_TOOLS = frozenset(
         "get_ticket",
         "recommend_solution",
         "route_to_team",
+        "sagemaker_classify_ticket",
+        "sagemaker_predict_resolution_time",
         "search_knowledge_base",
         "search_tickets",
         "transcribe_audio",

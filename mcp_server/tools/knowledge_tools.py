@@ -1,30 +1,40 @@
-"""What the desk knows from earlier problems."""
+"""What the desk knows: from documents, and from how earlier problems ended. As the person may see it."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 
 from app.inference.embedding import likeness
 from app.knowledge import service as knowledge
-from app.knowledge.schemas import CaseEvidence
+from app.knowledge.schemas import CaseEvidence, Evidence
 from mcp_server.context import reading
 from mcp_server.desk import Desk
 from mcp_server.tools.shapes import READS, Limit, Query, Report
 
 LIKE_ENOUGH = 0.55
 """Cosine of the two texts' vectors. Below it a former solution is more often beside the point than not."""
+SAID_ENOUGH = 0.35
+"""The same of a passage, which is longer than a question and says more than its answer."""
 CANDIDATES = 10
 QUERY_CHARS = 500
 QUOTE_CHARS = 2_000
 
+Found = Annotated[Evidence | CaseEvidence, Field(discriminator="source")]
+
 
 class Solution(BaseModel):
-    ticket_id: int
+    """From a solved ticket, or from a passage of a document."""
+
+    ticket_id: int | None = None
+    doc_id: UUID | None = None
+    version: int | None = None
+    chunk_id: UUID | None = None
     title: str
-    quote: str = Field(description="What was said when it was solved, word for word.")
+    quote: str = Field(description="What was said when it was solved, or what the document says, word for word.")
     likeness: float = Field(ge=0, le=1)
 
 
@@ -44,44 +54,77 @@ def build(desk: Desk) -> FastMCP[Any]:
             Query, Field(description="What identifies the problem: error codes, product names, symptoms.")
         ],
         limit: Limit = 5,
-    ) -> list[CaseEvidence]:
-        """Find how earlier problems like this one ended. Searches resolved tickets by words and by meaning."""
+    ) -> list[Found]:
+        """Find passages of documents, and how earlier problems like this one ended, by words and by meaning."""
         async with reading(desk) as call:
-            return await knowledge.resolved_cases(call.db, call.who, query=query, limit=limit)
+            passages = await knowledge.search(call.db, call.who, query=query, limit=limit)
+            cases = await knowledge.resolved_cases(call.db, call.who, query=query, limit=limit)
+        return _in_turn([one for one in passages if _to_the_point(one)], cases)[:limit]
 
     @server.tool(annotations=READS)
     async def recommend_solution(
         text: Annotated[Report, Field(description="The problem, in the customer's words.")],
     ) -> Recommendation:
-        """Say how this problem was solved before, word for word and with its source, or that nothing fits."""
+        """Say how this problem was solved before, or what a document says of it, word for word and with its source,
+        or that nothing fits."""
+        query = text[:QUERY_CHARS]
         async with reading(desk) as call:
-            found = await knowledge.resolved_cases(call.db, call.who, query=text[:QUERY_CHARS], limit=CANDIDATES)
-        near = await asyncio.to_thread(likeness, text, [f"{one.title}\n{one.text}" for one in found])
-        return recommended(found, near)
+            cases = await knowledge.resolved_cases(call.db, call.who, query=query, limit=CANDIDATES)
+            passages = await knowledge.search(call.db, call.who, query=query, limit=CANDIDATES)
+        near = await asyncio.to_thread(likeness, text, [f"{one.title}\n{one.text}" for one in cases])
+        return recommended(cases, near, passages)
 
     return server
 
 
-def recommended(found: Sequence[CaseEvidence], near: Sequence[float]) -> Recommendation:
-    """The solutions of the problems that are like enough, the most alike first."""
-    solved = sorted(
-        (
-            Solution(
-                ticket_id=one.ticket_id,
-                title=one.title,
-                quote=one.resolution[:QUOTE_CHARS],
-                likeness=round(max(0.0, min(1.0, share)), 4),
-            )
-            for one, share in zip(found, near, strict=True)
-            if one.resolution and share >= LIKE_ENOUGH
-        ),
-        key=lambda solution: -solution.likeness,
-    )
-    if not solved:
-        return Recommendation(recommended=False, solutions=[], confidence=0.0, reason="No solved problem is like it.")
-    return Recommendation(
-        recommended=True,
-        solutions=solved,
-        confidence=solved[0].likeness,
-        reason=f"Like “{solved[0].title}”, which was solved.",
-    )
+def recommended(
+    cases: Sequence[CaseEvidence], near: Sequence[float], passages: Sequence[Evidence] = ()
+) -> Recommendation:
+    """The solutions of the problems that are like enough and the passages that say enough, the most alike first. What
+    solved the same problem comes before what a document says of it."""
+    solved = [
+        Solution(ticket_id=one.ticket_id, title=one.title, quote=one.resolution[:QUOTE_CHARS], likeness=_share(likely))
+        for one, likely in zip(cases, near, strict=True)
+        if one.resolution and likely >= LIKE_ENOUGH
+    ]
+    told = [
+        Solution(
+            doc_id=one.doc_id,
+            version=one.version,
+            chunk_id=one.chunk_id,
+            title=one.title,
+            quote=one.text[:QUOTE_CHARS],
+            likeness=_share(one.scores.vector),
+        )
+        for one in passages
+        if one.scores.vector >= LIKE_ENOUGH
+    ]
+    found = [*_most_alike_first(solved), *_most_alike_first(told)]
+    if not found:
+        return Recommendation(
+            recommended=False, solutions=[], confidence=0.0, reason="No solved problem and no document is like it."
+        )
+    best = found[0]
+    reason = f"Like “{best.title}”, which was solved." if best.doc_id is None else f"“{best.title}” speaks of it."
+    return Recommendation(recommended=True, solutions=found, confidence=best.likeness, reason=reason)
+
+
+def _most_alike_first(solutions: list[Solution]) -> list[Solution]:
+    return sorted(solutions, key=lambda solution: -solution.likeness)
+
+
+def _share(cosine: float) -> float:
+    return round(max(0.0, min(1.0, cosine)), 4)
+
+
+def _to_the_point(one: Evidence) -> bool:
+    """A passage's score compares it with the query's best, which may be beside the point itself."""
+    return one.scores.vector >= SAID_ENOUGH or one.scores.lexical >= SAID_ENOUGH
+
+
+def _in_turn(passages: Sequence[Evidence], cases: Sequence[CaseEvidence]) -> list[Evidence | CaseEvidence]:
+    """The best of each, then the second of each: their scores are of different kinds."""
+    both: list[Evidence | CaseEvidence] = []
+    for place in range(max(len(passages), len(cases))):
+        both += [*passages[place : place + 1], *cases[place : place + 1]]
+    return both

@@ -14,6 +14,9 @@ ADDS_ONCE = ToolAnnotations(read_only_hint=False, idempotent_hint=True, destruct
 ADDS_ELSEWHERE = ToolAnnotations(
     read_only_hint=False, idempotent_hint=True, destructive_hint=False, open_world_hint=True
 )
+ASKS_ELSEWHERE = ToolAnnotations(
+    read_only_hint=True, idempotent_hint=False, destructive_hint=False, open_world_hint=True
+)
 CHANGES = ToolAnnotations(read_only_hint=False, idempotent_hint=True, destructive_hint=True, open_world_hint=False)
 
 Query = Annotated[Text, Field(min_length=1, max_length=500)]

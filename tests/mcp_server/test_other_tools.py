@@ -4,6 +4,8 @@ import pytest
 from fastmcp.exceptions import ToolError
 
 from app.core.resources import Resources
+from app.knowledge import service as knowledge
+from app.knowledge.schemas import Acl, DocumentIn, DocumentOut
 from app.models.file import ProcessingStatus
 from app.models.ticket import TicketStatus
 from app.tickets import service as tickets
@@ -131,3 +133,33 @@ async def test_the_knowledge_base_knows_how_earlier_problems_ended(
     assert 0 < found["score"] <= 1
     assert await call(equipped, ben, "search_knowledge_base", query="printer E-77") == []
     assert await call(equipped, ada, "search_knowledge_base", query="coffee machine") == []
+
+
+async def add_document(resources: Resources, person: Person, acl: Acl, **given: str) -> DocumentOut:
+    """Indexed at once."""
+    async with resources.db.unit_of_work() as db:
+        made = await knowledge.create(db, person.who, document=DocumentIn(acl=acl, **given), start=False)
+    await knowledge.index(resources.db, made.doc_id, made.version)
+    return made
+
+
+async def test_documents_and_solved_cases_are_found_together_by_whom_they_are_for(
+    equipped: Resources, ada: Person, ben: Person, agent: Person
+) -> None:
+    words = "When the office printer shows E-77, hold the red button for ten seconds."
+    document = await add_document(equipped, agent, Acl(people=[ada.id]), title="Printers", text=words)
+    solved = await ticket(equipped, ada.who, title="Printer offline", description="The office printer shows E-77.")
+    async with equipped.db.unit_of_work() as db:
+        await tickets.comment(db, agent.who, solved.id, body="Restart the print server.")
+        await tickets.change_status(db, agent.who, solved.id, status=TicketStatus.RESOLVED)
+    found = await call(equipped, ada, "search_knowledge_base", query="office printer shows E-77")
+    assert [one["source"] for one in found] == ["document", "ticket"]
+    assert (found[0]["doc_id"], found[0]["text"]) == (str(document.doc_id), words)
+    advised = await call(equipped, ada, "recommend_solution", text="The office printer shows E-77, what to do?")
+    told = [(one["ticket_id"], one["doc_id"], one["quote"]) for one in advised["solutions"]]
+    assert told == [(solved.id, None, "Restart the print server."), (None, str(document.doc_id), words)]
+    assert advised["reason"] == "Like “Printer offline”, which was solved."
+    for query in ("office printer shows E-77", "holidays in spring"):
+        assert await call(equipped, ben, "search_knowledge_base", query=query) == []
+        assert (await call(equipped, ben, "recommend_solution", text=query))["recommended"] is False
+    assert await call(equipped, ada, "search_knowledge_base", query="holidays in spring") == []

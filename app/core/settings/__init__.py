@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.settings.accounts import AuthSettings
 from app.core.settings.agents import AgentSettings, PrioritySettings
+from app.core.settings.aws import AwsSettings
 from app.core.settings.conversations import ConversationSettings
 from app.core.settings.data import DatabaseSettings, StorageSettings
 from app.core.settings.delivery import JobSettings, OutboxSettings
@@ -28,6 +29,7 @@ from app.core.settings.websocket import WebSocketSettings
 __all__ = [
     "AgentSettings",
     "AuthSettings",
+    "AwsSettings",
     "ConversationSettings",
     "DatabaseSettings",
     "DirectorySettings",
@@ -85,6 +87,7 @@ class Settings(BaseSettings):
 
     agents: AgentSettings = AgentSettings()
     auth: AuthSettings = AuthSettings()
+    aws: AwsSettings = AwsSettings()
     conversations: ConversationSettings = ConversationSettings()
     database: DatabaseSettings = DatabaseSettings()
     directory: DirectorySettings = DirectorySettings()

@@ -23,6 +23,14 @@ _PHRASES: Final[dict[str, tuple[str, str, str]]] = {
     "fr": ("Bonjour,", "le même problème a déjà été résolu (« {title} ») :", "Dites-nous si cela vous aide aussi."),
 }
 
+_DOCUMENT: Final[dict[str, str]] = {
+    "en": "our documentation says of this (“{title}”):",
+    "de": "unsere Dokumentation sagt dazu („{title}“):",
+    "es": "nuestra documentación dice sobre esto («{title}»):",
+    "fr": "notre documentation dit à ce sujet (« {title} ») :",
+}
+_SOURCE = ("ticket_id", "doc_id", "version", "chunk_id")
+
 Facts = dict[str, Any]
 
 
@@ -38,9 +46,13 @@ def reply(text: str, recommended: Facts) -> Facts:
             "missing": "No solved problem is like this one; a person has to find the answer.",
         }
     best = solutions[0]
-    greeting, before, question = _PHRASES.get(enrich(text).language or "en", _PHRASES["en"])
+    language = enrich(text).language or "en"
+    greeting, before, question = _PHRASES.get(language, _PHRASES["en"])
+    if best.get("doc_id"):
+        before = _DOCUMENT.get(language, _DOCUMENT["en"])
     body = f"{greeting}\n\n{before.format(title=best['title'])}\n\n{best['quote']}\n\n{question}"
-    citation = {"ticket_id": best["ticket_id"], "title": best["title"], "quote": best["quote"]}
+    source = {name: best[name] for name in _SOURCE if best.get(name) is not None}
+    citation = {**source, "title": best["title"], "quote": best["quote"]}
     return {
         "abstained": False,
         "body": body,
