@@ -98,6 +98,14 @@ def quick(resources: Resources) -> Resources:
     return Resources(**{**fields, "settings": settings.model_copy(update={"jobs": jobs})})
 
 
+@pytest.fixture
+def strict(resources: Resources) -> Resources:
+    """Resources whose jobs are tried twice."""
+    jobs = resources.settings.jobs.model_copy(update={"max_attempts": 2})
+    fields = {name: getattr(resources, name) for name in Resources.__slots__}
+    return Resources(**{**fields, "settings": resources.settings.model_copy(update={"jobs": jobs})})
+
+
 def scripted(
     monkeypatch: pytest.MonkeyPatch, *outcomes: Recognition | Exception, seconds: float = 0.0
 ) -> ScriptedProcess:
@@ -332,28 +340,28 @@ async def test_a_worker_that_lost_its_claim_stores_nothing(
 
 
 async def test_a_job_that_fails_for_other_reasons_is_tried_again_and_then_given_up(
-    api: httpx2.AsyncClient, upload: Upload, quick: Resources, sender: Person, monkeypatch: pytest.MonkeyPatch
+    api: httpx2.AsyncClient, upload: Upload, strict: Resources, sender: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted(monkeypatch, OSError("disk"), OSError("disk"))
     file_id, job_id = await uploaded(upload)
     for _ in range(2):
         with pytest.raises(OSError, match="disk"):
-            await recognise(quick, job_id)
-    await recognise(quick, job_id)
-    async with quick.db.session() as db:
+            await recognise(strict, job_id)
+    await recognise(strict, job_id)
+    async with strict.db.session() as db:
         row = (await db.execute(select(OutboxRow).where(OutboxRow.type == "job.exhausted"))).scalar_one()
     (call,) = build().deliveries(row.type, row.payload)
     assert call.name == "files.give_up"  # type: ignore[union-attr]
-    await tasks.give_up_file.handler(quick, job_id)
-    await tasks.give_up_file.handler(quick, job_id)
+    await tasks.give_up_file.handler(strict, job_id)
+    await tasks.give_up_file.handler(strict, job_id)
     body = (await api.get(f"/api/v1/files/{file_id}/status", headers=sender.headers)).json()
     assert body["processing_status"] == "failed"
     assert "Given up after 2 attempts" in body["error"]
-    assert [row.type for row in await events(quick)].count("file.processing_failed") == 1
+    assert [row.type for row in await events(strict)].count("file.processing_failed") == 1
 
 
 async def test_a_file_whose_scan_was_given_up_is_not_scanning_any_more(
-    api: httpx2.AsyncClient, upload: Upload, quick: Resources, sender: Person, monkeypatch: pytest.MonkeyPatch
+    api: httpx2.AsyncClient, upload: Upload, strict: Resources, sender: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = scripted(monkeypatch)
 
@@ -364,8 +372,8 @@ async def test_a_file_whose_scan_was_given_up_is_not_scanning_any_more(
     file_id, job_id = await uploaded(upload)
     for _ in range(2):
         with pytest.raises(OSError, match="disk"):
-            await recognise(quick, job_id)
-    await tasks.give_up_file.handler(quick, job_id)
+            await recognise(strict, job_id)
+    await tasks.give_up_file.handler(strict, job_id)
     body = (await api.get(f"/api/v1/files/{file_id}/status", headers=sender.headers)).json()
     assert (body["processing_status"], body["scan_status"]) == ("failed", "received")
     assert "Given up after 2 attempts" in body["error"]

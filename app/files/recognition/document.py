@@ -68,6 +68,8 @@ def recognise_document(path: Path, label: str, *, settings: RecognitionSettings,
         Unreadable: damaged, encrypted, or of a format that cannot be read here.
     """
     progress("validation", 0.0, "Checking the document")
+    if label == "outlook":
+        raise Unreadable("An Outlook message (.msg) cannot be read; save it as .eml or PDF.", "validation")
     if not converts(label):
         raise Unreadable(
             "This document format cannot be read; send it as PDF or in a current Office format.", "validation"
@@ -141,7 +143,15 @@ def _mail(path: Path, settings: RecognitionSettings) -> tuple[str, dict[str, Sca
 def _mail_body(part: EmailMessage, settings: RecognitionSettings) -> str:
     payload = part.get_payload(decode=True)
     content = payload[: settings.max_chars * 4] if isinstance(payload, bytes) else b""
-    text, charset = decode(content)
+    text, charset = _declared(content, part.get_content_charset()) or decode(content)
     if part.get_content_type() == "text/html":
         return _converted("html", content, charset)[0]
     return text
+
+
+def _declared(content: bytes, charset: str | None) -> tuple[str, str] | None:
+    """By the charset that the mail names, unless it is unknown or does not fit."""
+    try:
+        return (clean(content.decode(charset)), charset) if charset else None
+    except (LookupError, UnicodeDecodeError):
+        return None

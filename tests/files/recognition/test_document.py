@@ -1,13 +1,15 @@
 import io
 import re
 import zipfile
+from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]  # ships no types
 import pptx
 import pypdfium2
 import pytest
 
-from app.files.recognition.result import Hostile, Unreadable
+from app.files.recognition.document import recognise_document
+from app.files.recognition.result import Hostile, RecognitionSettings, Unreadable
 from app.files.recognition.rtf import rtf_text
 from app.files.recognition.text import decode
 from tests.files import samples
@@ -59,6 +61,25 @@ def test_a_pdf_page_without_a_text_layer_is_read_by_ocr(read: Read) -> None:
     assert found.segments[0].page == 1
     assert found.segments[0].box is not None
     assert found.metadata["pages_by_ocr"] == 1
+
+
+def test_pages_with_and_without_a_text_layer_keep_their_numbers_and_order(read: Read, steps: Steps) -> None:
+    whole = pypdfium2.PdfDocument.new()
+    for part in (samples.pdf("Typed page"), samples.scanned_pdf("SCANNED PAGE"), samples.pdf("Last page")):
+        whole.import_pages(pypdfium2.PdfDocument(part))
+    out = io.BytesIO()
+    whole.save(out)
+    found = read(out.getvalue())
+    assert [segment.page for segment in found.segments] == [1, 2, 3]
+    assert found.text.splitlines() == ["Typed page", "SCANNED PAGE", "Last page"]
+    assert (found.metadata["pages"], found.metadata["pages_by_ocr"]) == (3, 1)
+    assert [message for _, _, message in steps if "page" in message] == [f"Read page {n} of 3" for n in (1, 2, 3)]
+
+
+def test_a_pdf_that_is_one_tall_picture_is_read_in_parts(read: Read) -> None:
+    lines = [f"Row {number} of the report" for number in range(1, 31)]
+    tall = samples.encoded(samples.drawn(*lines, width=440), "PDF", resolution=150)
+    assert read(tall, max_side=800).text.splitlines() == lines
 
 
 def test_an_empty_pdf_page_is_a_finished_recognition(read: Read) -> None:
@@ -172,6 +193,49 @@ def test_a_document_that_expands_without_measure_is_hostile(read: Read) -> None:
 def test_xml_that_declares_entities_is_hostile(read: Read) -> None:
     with pytest.raises(Hostile, match="document type"):
         read(samples.odt("&a;", prolog='<!DOCTYPE x [<!ENTITY a "lol">]>'))
+
+
+def test_an_outlook_message_is_refused_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match=r"save it as \.eml"):
+        recognise_document(tmp_path, "outlook", settings=RecognitionSettings(), progress=Steps())
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words", "analysis"),
+    [
+        (b"host,state\nweb-1,down\n", "a.csv", "web-1,down", "text"),
+        (b"# Outage\n\n- since *nine*\n", "a.md", "# Outage", "text"),
+        (
+            b"<html><script>var x = 1</script><table><tr><td>web-1</td></tr></table></html>",
+            "a.html",
+            "web-1",
+            "document",
+        ),
+        (samples.zipped({"logs/a.log": b"x"}), "a.zip", "logs/a.log (1 bytes)", "archive"),
+    ],
+)
+def test_plain_formats_are_read(read: Read, content: bytes, name: str, words: str, analysis: str) -> None:
+    found = read(content, name=name)
+    assert (found.analysis_type, found.confidence) == (analysis, 1.0)
+    assert words in found.text
+    assert "var x" not in found.text
+
+
+def test_a_mails_encoded_headers_and_forwarded_message_are_read(read: Read) -> None:
+    found = read(
+        b"From: =?utf-8?q?J=C3=BCrgen?= <j@b.example>\r\nTo: c@d.example\r\n"
+        b"Subject: =?utf-8?b?RHJ1Y2tlciBmw6RsbHQgYXVz?=\r\n"
+        b"Date: Sat, 21 Nov 2026 08:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n--x\r\n'
+        b"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=F6=DFer"
+        b"\r\n--x\r\nContent-Type: message/rfc822\r\n\r\nFrom: e@f.example\r\nSubject: inner\r\n\r\nForwarded words\r\n"
+        b"--x--\r\n",
+        name="a.eml",
+    )
+    assert "Jürgen" in found.text
+    assert found.metadata["subject"] == "Drucker fällt aus"
+    assert "Größer" in found.text
+    assert "Forwarded words" in found.text
 
 
 def test_a_legacy_office_file_is_refused_with_advice(read: Read) -> None:

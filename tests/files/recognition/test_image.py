@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from app.files.recognition.image import open_picture
-from app.files.recognition.result import Hostile, RecognitionFailed, Unreadable
+from app.files.recognition.result import Hostile, Unreadable
 from tests.files import samples
 from tests.files.recognition.conftest import Read, Steps
 
@@ -156,18 +156,6 @@ def test_a_jpeg_far_over_the_side_limit_is_decoded_small(tmp_path: object, read:
 def test_broken_exif_does_not_stop_a_reading() -> None:
     folder = samples.shared("hostile") / "images"
     assert open_picture(folder / "exif_typeerror.jpg", max_pixels=10**8, max_side=3000).width == 800
-
-
-def test_no_hostile_picture_hangs_or_crashes(read: Read) -> None:
-    reasons: list[str] = []
-    for path in sorted((samples.shared("hostile") / "images").iterdir()):
-        try:
-            read(path, name=path.name)
-        except RecognitionFailed as failure:
-            reasons.append(failure.reason)
-    assert reasons
-    assert all(reason.endswith(".") for reason in reasons)
-    assert not any("/images" in reason for reason in reasons)
 
 
 def test_decompression_bombs_are_hostile(read: Read) -> None:
