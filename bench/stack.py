@@ -60,7 +60,7 @@ def started(command: list[str], environment: dict[str, str], log: Path) -> Itera
         stop(process)
 
 
-def wait_for(url: str, log: Path, *, seconds: float = 60.0) -> None:
+def wait_for(url: str, log: Path, *, seconds: float = 120.0) -> None:
     """Returns when `url` answers; if it never does, the process's log says why."""
     deadline = time.monotonic() + seconds
     with httpx2.Client(trust_env=False, timeout=5) as client:
