@@ -166,6 +166,19 @@ def evaluate_search(
     _become("app.commands.evaluate_knowledge", *named, *(["--json"] if as_json else []), needs=[])
 
 
+@knowledge.command("load")
+def load_knowledge(
+    folder: Annotated[Path, typer.Argument(help="Markdown, text, HTML, PDF and office files, also in folders below.")],
+    *,
+    username: Annotated[str, typer.Option(help="A member of staff.")] = "admin",
+    url: Annotated[str | None, typer.Option(help="Of the API; left out: this installation's.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="Who may read them; left out: everybody.")] = None,
+) -> None:
+    """Load a folder of documents; again, to replace what changed. Asks for a password unless the settings hold it."""
+    named = [str(folder), "--username", username, *(["--url", url] if url else [])]
+    _become("app.commands.load_knowledge", *named, *(f"--role={one}" for one in role or ()), needs=[])
+
+
 answers = typer.Typer(help="Answers from what the desk knows.", no_args_is_help=True)
 cli.add_typer(answers, name="answers")
 

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.commands.load_knowledge import Refused, load, log_in, main
+from app.core.auth import Role
+from app.core.resources import Resources
+from tests.factories.people import PASSWORD, register
+
+PAGE = "<html><body><h1>Scanner</h1><p>Hold the red button to restart it.</p></body></html>"
+
+
+async def test_a_folder_is_loaded_once_and_only_what_changed_again(
+    api: httpx2.AsyncClient, resources: Resources, tmp_path: Path
+) -> None:
+    agent = await register(resources, Role.AGENT)
+    folder = tmp_path / "manuals"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "printer.md").write_text("# Printer\n\nE-77: the tray is empty.")
+    (folder / "deep" / "scanner.html").write_text(PAGE)
+    (folder / "broken.md").write_bytes(b"\xff\xfe\xff")
+    (folder / "empty.txt").write_text(" \n")
+    (folder / ".hidden.md").write_text("secret")
+    (folder / "program.exe").write_bytes(b"MZ")
+    await log_in(api, agent.username, PASSWORD)
+    first = await load(api, folder, {"public": True})
+    assert (first.added, first.replaced, first.unchanged) == (2, 0, 0)
+    assert [one.split(":")[0] for one in first.failed] == ["broken.md", "empty.txt"]
+    listed = (await api.get("/api/v1/knowledge/documents")).json()
+    assert {(one["title"], one["uri"]) for one in listed} == {
+        ("Printer", "manuals/printer.md"),
+        ("Scanner", "manuals/deep/scanner.html"),
+    }
+    (folder / "printer.md").write_text("# Printer\n\nE-77: the tray is open.")
+    again = await load(api, folder, {"public": True})
+    assert (again.added, again.replaced, again.unchanged) == (0, 1, 1)
+    assert again.described().splitlines()[0] == "0 added, 1 replaced, 1 unchanged, 2 failed"
+
+
+async def test_who_cannot_log_in_or_may_not_write_is_told(
+    api: httpx2.AsyncClient, resources: Resources, tmp_path: Path
+) -> None:
+    ada = await register(resources)
+    with pytest.raises(Refused, match="401"):
+        await log_in(api, ada.username, "wrong password")
+    (tmp_path / "a.md").write_text("# A\n\nWords.")
+    await log_in(api, ada.username, PASSWORD)
+    refused = await load(api, tmp_path, {"public": True})
+    assert len(refused.failed) == 1
+    with pytest.raises(SystemExit, match="is no folder"):
+        main([str(tmp_path / "missing")])
