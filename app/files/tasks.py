@@ -221,7 +221,8 @@ def recognition_settings(settings: Settings) -> RecognitionSettings:
 
 @worker_process_init.connect(weak=False)
 def warm_up(**_: Any) -> None:
-    """Load the engines before the first file comes."""
+    """Load the engines before the first file comes, and tidy up after a worker that was killed."""
+    transcribing.sweep()
     _process.warm_up(recognition_settings(get_settings()))
 
 

@@ -7,8 +7,9 @@ workers; `app.files.service.parts` joins them.
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,9 @@ from app.jobs.service import Claim
 from app.models.base import uuid7
 
 _CHUNK = 1024 * 1024
+_FOLDER = "evidesk-speech-"
+_LEFT_BEHIND = timedelta(hours=12)
+"""Twice as long as a task may take."""
 _IN_VAIN = "The speech cannot be transcribed"
 _REST_FIRST, _REST_MOST = timedelta(seconds=5), timedelta(minutes=5)
 _VERSION_CHARS = 50
@@ -122,6 +126,14 @@ async def _waits(resources: Resources, claim: Claim, file_id: UUID | None = None
     return True
 
 
+def sweep(folder: Path | None = None) -> None:
+    """Remove what workers that were killed while they cut a recording left on this machine: people's words."""
+    for left in (folder or Path(tempfile.gettempdir())).glob(f"{_FOLDER}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND.total_seconds():
+                shutil.rmtree(left, ignore_errors=True)
+
+
 async def _split(resources: Resources, claim: Claim, cut: CutRecording) -> None:
     """First the sound, then the rows: what a crash leaves in between belongs to no row and is collected."""
     keys = [f"parts/{now():%Y/%m/%d}/{uuid7()}" for _ in cut.parts]
@@ -168,7 +180,7 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
 
 @asynccontextmanager
 async def _folder() -> AsyncIterator[Path]:
-    made = await asyncio.to_thread(tempfile.mkdtemp, prefix="evidesk-")
+    made = await asyncio.to_thread(tempfile.mkdtemp, prefix=_FOLDER)
     try:
         yield Path(made)
     finally:

@@ -1,6 +1,7 @@
 """A long recording shared by workers: its parts come in any order, twice, late or never, and make one result."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 from app.core.clock import now
 from app.core.resources import Resources
 from app.core.settings import SpeechSettings
-from app.files import service, tasks
+from app.files import service, tasks, transcribing
 from app.files.recognition.media import cut_recording
 from app.files.recognition.result import (
     CutRecording,
@@ -413,3 +414,14 @@ def test_the_engines_language_and_parts_come_from_the_settings(resources: Resour
     speech = SpeechSettings(language="de", part_seconds=60)
     limits = tasks.recognition_settings(resources.settings.model_copy(update={"speech": speech}))
     assert (limits.language, limits.part_seconds) == ("de", 60)
+
+
+def test_what_a_killed_worker_left_of_a_recording_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    day_ago = (now() - timedelta(days=1)).timestamp()
+    for name in ("evidesk-speech-old", "evidesk-speech-new", "others-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.flac").write_bytes(b"fLaC")
+        if name.endswith("old"):
+            os.utime(tmp_path / name, (day_ago, day_ago))
+    transcribing.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evidesk-speech-new", "others-old"]

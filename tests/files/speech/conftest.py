@@ -24,7 +24,8 @@ def voice() -> np.ndarray:
 def clip_of(folder: Path, sound: np.ndarray, *, name: str = "clip") -> Clip:
     """Of a recording whose first two minutes were silence."""
     path = folder / f"{name}.flac"
-    pieces = [Pcm(120 * 16_000, sound[:48_000]), Pcm(200 * 16_000, sound[48_000:])]
+    first = len(sound) * 3 // 4
+    pieces = [Pcm(120 * 16_000, sound[:first]), Pcm(200 * 16_000, sound[first:])]
     write_flac(path, pieces)
     return Clip(name, path, [(piece.start, len(piece.samples)) for piece in pieces])
 

@@ -16,6 +16,7 @@ from app.files.speech.errors import (
     SpeechUnauthorised,
     SpeechUnavailable,
 )
+from tests.files.speech.conftest import clip_of, voice
 from tests.files.speech.peers import KEY, Peer, as_json
 
 
@@ -96,7 +97,7 @@ async def test_when_no_engine_can_it_matters_whether_one_may_later(
 
 
 async def test_engines_are_asked_in_the_order_of_the_settings(
-    resources: Resources, deepgram: Peer, engines_process: RecognitionProcess, clip: Clip
+    resources: Resources, deepgram: Peer, engines_process: RecognitionProcess, tmp_path: Path
 ) -> None:
     speech = SpeechSettings(
         engines=["deepgram", "openai", "local"],
@@ -107,6 +108,7 @@ async def test_engines_are_asked_in_the_order_of_the_settings(
     engines = open_engines(Settings(_env_file=None, speech=speech), engines_process, RecognitionSettings())
     assert [engine.name for engine in engines] == ["deepgram", "openai", "local"]
     deepgram.instead.append(as_json(503, {"err_msg": "overloaded"}))
+    clip = clip_of(tmp_path, voice()[:24_000])
     found = await listen(engines, clip, breakers=resources.breakers, progress=quiet)
     assert found.transcript.engine == "pocketsphinx"
     assert [reason.partition(":")[0] for reason in found.passed_over] == ["deepgram", "openai"]

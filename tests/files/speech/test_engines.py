@@ -1,5 +1,6 @@
 """What every engine promises, asked of each: those of this machine, and each service's protocol on a local server."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -140,7 +141,7 @@ def engine(request: pytest.FixtureRequest) -> SpeechEngine:
     process: RecognitionProcess = request.getfixturevalue("engines_process")
     model = str(request.getfixturevalue("weights")) if request.param == "whisper" else None
     limits = RecognitionSettings(whisper_model=model, whisper_compute_type="default")
-    return LocalSpeech(process, limits, seconds=60)
+    return LocalSpeech(process, limits, seconds=600)
 
 
 @pytest.fixture
@@ -227,15 +228,24 @@ async def test_an_attempt_after_a_crash_goes_on_with_the_same_job_at_aws(transcr
     service = transcribe.answer
     assert isinstance(service, Transcribe)
     aws = SpeechSettings(engines=["transcribe"], transcribe_bucket=BUCKET, transcribe_poll_seconds=0.01)
-    hasty = TranscribeSpeech(aws.model_copy(update={"transcribe_seconds": 0.3, "transcribe_poll_seconds": 9.0}))
-    with pytest.raises(SpeechUnavailable, match="longer than"):
-        await hasty.transcribe(clip, quiet)
+    waiting = asyncio.Event()
+    patient = TranscribeSpeech(aws.model_copy(update={"transcribe_poll_seconds": 600.0}))
+    crashing = asyncio.create_task(patient.transcribe(clip, lambda *_: waiting.set()))
+    await waiting.wait()
+    crashing.cancel()
+    await asyncio.wait([crashing])
     assert service.started == 1
     assert (await TranscribeSpeech(aws).transcribe(clip, quiet)).passages
     assert (service.started, service.jobs) == (1, {})
     client = boto3.client("s3")
     assert "Contents" not in client.list_objects_v2(Bucket=BUCKET)
     client.close()
+
+
+async def test_a_job_at_aws_that_does_not_end_is_unavailable(transcribe: Peer, clip: Clip) -> None:
+    hasty = SpeechSettings(engines=["transcribe"], transcribe_bucket=BUCKET, transcribe_seconds=1e-9)
+    with pytest.raises(SpeechUnavailable, match="longer than"):
+        await TranscribeSpeech(hasty).transcribe(clip, quiet)
 
 
 async def test_a_job_that_fails_at_aws_is_rejected_with_its_reason(transcribe: Peer, clip: Clip) -> None:
