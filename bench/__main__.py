@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.clock import now
-from bench import agents, answers, machine, realtime, recognition, road, tickets, transcription, tus, upload
+from bench import agents, answers, classifier, machine, realtime, recognition, road, tickets, transcription, tus, upload
 from bench.report import Figures
 
 ALL: dict[str, Callable[[], Figures]] = {
@@ -18,6 +18,7 @@ ALL: dict[str, Callable[[], Figures]] = {
     "realtime": realtime.run,
     "agents": agents.run,
     "answers": answers.run,
+    "classifier": classifier.run,
 }
 
 
