@@ -33,7 +33,7 @@ PART = 8 * CHUNK
 """Size of a part of a multipart upload; S3 wants at least 5 MiB and takes at most 10,000 parts."""
 
 
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
 
 
 class StorageError(Exception):
@@ -168,7 +168,7 @@ class S3Storage:
     def __init__(self, bucket: str, *, prefix: str = "") -> None:
         self.bucket = bucket
         self.prefix = prefix
-        self._client: S3Client = boto3.client(
+        self.client: S3Client = boto3.client(
             "s3",
             config=Config(
                 connect_timeout=5,
@@ -187,11 +187,11 @@ class S3Storage:
                 part += chunk
                 if len(part) >= PART:
                     if upload is None:
-                        upload = await _in_thread(lambda: _MultipartUpload(self._client, self.bucket, name))
+                        upload = await in_thread(lambda: _MultipartUpload(self.client, self.bucket, name))
                     await upload.send(bytes(part))
                     part.clear()
             if upload is None:
-                await _in_thread(lambda: self._client.put_object(Bucket=self.bucket, Key=name, Body=bytes(part)))
+                await in_thread(lambda: self.client.put_object(Bucket=self.bucket, Key=name, Body=bytes(part)))
             else:
                 await upload.send(bytes(part))
                 await upload.complete()
@@ -203,14 +203,14 @@ class S3Storage:
 
     async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         name = self.prefix + key
-        head = await _in_thread(lambda: self._client.head_object(Bucket=self.bucket, Key=name))
+        head = await in_thread(lambda: self.client.head_object(Bucket=self.bucket, Key=name))
         last = head["ContentLength"] if end is None else min(end, head["ContentLength"])
         if start >= last:
             return
         span = f"bytes={start}-{last - 1}"
-        answer = await _in_thread(lambda: self._client.get_object(Bucket=self.bucket, Key=name, Range=span))
+        answer = await in_thread(lambda: self.client.get_object(Bucket=self.bucket, Key=name, Range=span))
         with contextlib.closing(answer["Body"]) as body:
-            while chunk := await _in_thread(lambda: body.read(CHUNK)):
+            while chunk := await in_thread(lambda: body.read(CHUNK)):
                 yield chunk
 
     @asynccontextmanager
@@ -218,23 +218,23 @@ class S3Storage:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="evidesk-"))
         try:
             path = folder / "object"
-            await _in_thread(lambda: self._client.download_file(self.bucket, self.prefix + key, str(path)))
+            await in_thread(lambda: self.client.download_file(self.bucket, self.prefix + key, str(path)))
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def delete(self, key: str) -> None:
-        await _in_thread(lambda: self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key))
+        await in_thread(lambda: self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key))
 
     async def listed(self, *, before: datetime) -> AsyncIterator[str]:
-        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix))
-        while (page := await _in_thread(lambda: next(pages, None))) is not None:
+        pages = iter(self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix))
+        while (page := await in_thread(lambda: next(pages, None))) is not None:
             for item in page.get("Contents", ()):
                 if item["LastModified"] < before:
                     yield item["Key"].removeprefix(self.prefix)
 
     async def ping(self) -> None:
-        await _in_thread(lambda: self._client.head_bucket(Bucket=self.bucket))
+        await in_thread(lambda: self.client.head_bucket(Bucket=self.bucket))
 
 
 class _MultipartUpload:
@@ -249,7 +249,7 @@ class _MultipartUpload:
         if not part:
             return
         number = len(self._parts) + 1
-        answer = await _in_thread(
+        answer = await in_thread(
             lambda: self._client.upload_part(
                 Bucket=self._bucket, Key=self._name, UploadId=self._id, PartNumber=number, Body=part
             )
@@ -257,7 +257,7 @@ class _MultipartUpload:
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
     async def complete(self) -> None:
-        await _in_thread(
+        await in_thread(
             lambda: self._client.complete_multipart_upload(
                 Bucket=self._bucket, Key=self._name, UploadId=self._id, MultipartUpload={"Parts": self._parts}
             )
@@ -266,12 +266,12 @@ class _MultipartUpload:
     async def abort(self) -> None:
         """Best effort: what stays behind is invisible, and the error that led here is the one to be told."""
         with contextlib.suppress(StorageError):
-            await _in_thread(
+            await in_thread(
                 lambda: self._client.abort_multipart_upload(Bucket=self._bucket, Key=self._name, UploadId=self._id)
             )
 
 
-async def _in_thread(action: Callable[[], T]) -> T:
+async def in_thread(action: Callable[[], T]) -> T:
     """Run one call of boto3's; its errors become ours."""
     try:
         return await asyncio.to_thread(action)

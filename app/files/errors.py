@@ -134,6 +134,24 @@ class UploadMissing(NotFound):
     detail = "There is no resumable upload of this id of yours; it may have expired. Begin a new one."
 
 
+class DirectUploadUnavailable(Conflict):
+    code = "direct_upload_unavailable"
+    title = "Files are not kept in a bucket here"
+    detail = "Send the file to /files/upload or /files/resumable."
+
+
+class DirectUploadIncomplete(Conflict):
+    code = "direct_upload_incomplete"
+    title = "Parts of the upload are missing"
+    detail = "Not every part was sent in its size; 'parts' names those to send."
+
+
+class DirectUploadDiffers(Conflict):
+    code = "direct_upload_differs"
+    title = "The bytes are not those that were announced"
+    detail = "Size or SHA-256 differ; nothing was kept. Begin again."
+
+
 class UploadOffsetWrong(Conflict):
     code = "upload_offset_wrong"
     title = "The upload is at another offset"

@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from app.core.pagination import Cursor, Limit
-from app.core.schemas import In, Out, RowId, Text
+from app.core.schemas import BIGINT_MAX, In, Out, RowId, Text
 from app.models.file import ProcessingStatus, ScanStatus
 
 Sha256 = Annotated[str, Query(pattern=r"^[0-9a-fA-F]{64}$", description="Of the content, in hexadecimal.")]
@@ -113,6 +113,33 @@ class FileTextOut(Out):
     metadata: dict[str, Any]
     error: str | None
     segments: list[SegmentOut]
+
+
+class DirectUploadIn(In):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"filename": "trace.log", "size": 52_428_800, "sha256": "0" * 64}]}
+    )
+
+    filename: Text = Field(min_length=1, max_length=1000)
+    filetype: Text | None = Field(default=None, max_length=255, description="A hint: the content tells the type.")
+    size: int = Field(ge=1, le=BIGINT_MAX, description="Bytes.")
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", description="Of the content, in hexadecimal.")
+    ticket_id: RowId | None = Field(default=None, description="A ticket to hang it on.")
+
+
+class UploadPartOut(Out):
+    number: int
+    start: int = Field(description="Its first byte.")
+    size: int = Field(description="Bytes; the address takes no other length.")
+    url: str = Field(description="PUT the bytes here, without Authorization.")
+    sent: bool = Field(description="It is there; it may be sent again.")
+
+
+class DirectUploadOut(Out):
+    upload_id: UUID
+    expires_at: datetime = Field(description="Of the upload; addresses are good for shorter, and renewed by GET.")
+    parts: list[UploadPartOut] = Field(description="Empty once it is a file.")
+    file_id: UUID | None
 
 
 class FileQuery(In):

@@ -32,6 +32,28 @@ class ResumableUpload(Identified, Stamped, Base):
     file_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), index=True)
 
 
+class DirectUpload(Identified, Stamped, Base):
+    """A file on its way into the bucket, past us: what was announced, and the bucket's own upload (`token`)."""
+
+    __tablename__ = "direct_uploads"
+    __table_args__ = (
+        CheckConstraint("length > 0", name="length_positive"),
+        Index("ix_direct_uploads_owner_id", "owner_id"),
+        Index("ix_direct_uploads_expires_at", "expires_at"),
+    )
+
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    filename: Mapped[str] = mapped_column(Text)
+    filetype: Mapped[str | None] = mapped_column(Text)
+    length: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    storage_key: Mapped[str] = mapped_column(String(500), unique=True)
+    token: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime]
+    file_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), index=True)
+
+
 class UploadPiece(Numbered, Base):
     """Bytes from `start` on, as one object in the store."""
 

@@ -72,6 +72,7 @@ async def keep_house(resources: Resources) -> None:
             if turn % turns == 0:
                 await prune(resources)
                 await keeping.end_expired_uploads(resources.db, resources.storage)
+                await keeping.end_expired_direct(resources.db, resources.storage, settings.storage)
                 await keeping.end_abandoned_files(resources.db)
                 async with resources.db.unit_of_work() as db:
                     await learning.retrain_if_due(db, after=settings.agents.retrain_after)

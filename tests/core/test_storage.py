@@ -188,13 +188,13 @@ async def test_an_aborted_upload_leaves_no_parts_behind(s3: S3Storage) -> None:
 
     with pytest.raises(LookupError):
         await s3.put("a", failing())
-    assert not s3._client.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+    assert not s3.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
 
 
 async def test_s3_calls_do_not_stop_the_event_loop(s3: S3Storage) -> None:
     here = threading.get_ident()
     seen: list[int] = []
-    s3._client.meta.events.register("before-send.s3", lambda **_: seen.append(threading.get_ident()))
+    s3.client.meta.events.register("before-send.s3", lambda **_: seen.append(threading.get_ident()))
     await s3.put("a", pieces(b"x"))
     assert seen
     assert here not in seen

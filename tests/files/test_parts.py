@@ -28,7 +28,7 @@ from app.files.recognition.result import (
     Unreadable,
 )
 from app.files.recognition_process import RecognitionProcess
-from app.files.repository import unknown_keys
+from app.files.repository.uploads import unknown_keys
 from app.files.scanning import baseline
 from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict

@@ -16,3 +16,6 @@ class StorageSettings(BaseModel):
     backend: Literal["local", "s3"] = "local"
     s3_bucket: str | None = None
     s3_prefix: str = ""
+    s3_public_endpoint: str | None = Field(
+        default=None, description="Where clients reach the bucket, if not at the address that this host uses."
+    )

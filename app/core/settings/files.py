@@ -14,6 +14,9 @@ class FileSettings(BaseModel):
         default=8 * MEBIBYTE, ge=1024, description="A resumable upload is made durable in pieces of so much."
     )
     upload_hours: int = Field(default=24, ge=1, description="A resumable upload that has not grown for so long ends.")
+    presigned_seconds: int = Field(
+        default=3600, ge=60, le=7 * 24 * 3600, description="So long an address to upload a part to is good."
+    )
     user_quota_bytes: int = Field(
         default=10 * 1024 * MEBIBYTE, ge=0, description="What one person's files may take in all; 0: no limit."
     )

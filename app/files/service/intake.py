@@ -114,6 +114,41 @@ async def receive_bytes(
     return await _received(stored, ticket_id, started_at)
 
 
+async def receive_stored(
+    storage: Storage,
+    key: str,
+    *,
+    sent_name: str,
+    declared: str | None,
+    ticket_id: int | None,
+    started_at: datetime,
+) -> Received:
+    """Read, hash and type an object that came into the store past us.
+
+    Raises:
+        FileEmpty, FileTypeNotAllowed, StoreUnavailable.
+    """
+    digest, sampler, size = hashlib.sha256(), Sampler(), 0
+    try:
+        async for chunk in storage.read(key):
+            size += len(chunk)
+            await asyncio.to_thread(digest.update, chunk)
+            sampler.feed(chunk)
+    except StorageError as error:
+        raise StoreUnavailable from error
+    stored = _Stored(
+        file_id=uuid7(),
+        key=key,
+        filename=safe_filename(sent_name),
+        declared=declared,
+        sent_name=sent_name,
+        size=size,
+        sha256=digest.hexdigest(),
+        sample=sampler.sample(),
+    )
+    return await _received(stored, ticket_id, started_at)
+
+
 def check_announced(sent_name: str | None, declared: str | None) -> None:
     """Raises FileTypeNotAllowed for what is an executable already by its name or declared type."""
     if (extension := executable_name(sent_name)) is not None:

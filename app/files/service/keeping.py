@@ -7,11 +7,13 @@ from datetime import timedelta
 
 from app.core.clock import now
 from app.core.db import Database
-from app.core.settings import FileSettings
-from app.core.storage import Storage, StorageError
+from app.core.direct_uploads import direct_uploads
+from app.core.settings import FileSettings, StorageSettings
+from app.core.storage import ObjectMissing, Storage, StorageError
 from app.core.telemetry import get_logger
-from app.files.repository import Policy, ProcessedFiles, unknown_keys
-from app.files.service import resumable
+from app.files.repository import Policy, ProcessedFiles
+from app.files.repository.uploads import unknown_keys
+from app.files.service import direct, resumable
 from app.files.service.deleting import end
 from app.files.service.processing import end_abandoned
 
@@ -41,6 +43,30 @@ async def remove_unknown(db: Database, storage: Storage, key: str) -> None:
         unknown = await unknown_keys(session, [key])
     if unknown:
         await storage.delete(key)
+
+
+async def drop_direct(storage: Storage, settings: StorageSettings, key: str, token: str) -> None:
+    """What was sent of an upload into the bucket, in parts or already as one; what stays is collected, or invisible."""
+    bucket = direct_uploads(storage, settings)
+    if bucket is None:
+        return
+    try:
+        await bucket.abort(key, token)
+    except ObjectMissing:
+        await remove(storage, [key])
+    except StorageError as error:
+        log.warning("upload_left_behind", key=key, error=type(error).__name__)
+
+
+async def end_expired_direct(db: Database, storage: Storage, settings: StorageSettings) -> None:
+    more = True
+    while more:
+        async with db.unit_of_work() as session:
+            ended = await direct.end_expired(session, limit=ROWS)
+        for key, token, is_file in ended:
+            if not is_file:
+                await drop_direct(storage, settings, key, token)
+        more = len(ended) == ROWS
 
 
 async def end_expired_uploads(db: Database, storage: Storage) -> None:

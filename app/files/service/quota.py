@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.settings import FileSettings
 from app.files.errors import QuotaExceeded
-from app.files.repository import stored_bytes
+from app.files.repository.uploads import stored_bytes
 
 _LOCK = 1702257002
 """First half of the advisory locks; the second is a person, or 0 for all."""

@@ -11,7 +11,7 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.settings import FileSettings
 from app.files.errors import FileEmpty, UploadOffsetWrong, UploadTooFragmented
-from app.files.repository import UploadRepository, pieces_of
+from app.files.repository.uploads import UploadRepository, pieces_of
 from app.files.service import quota, uploading
 from app.files.service.intake import Received, check_announced, check_size
 from app.files.tus import Announcement

@@ -12,13 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal, Role
 from app.core.pagination import Page
 from app.core.repository import Repository
-from app.files.errors import FileMissing, FileNotScanned, FileQuarantined, UploadMissing
+from app.files.errors import FileMissing, FileNotScanned, FileQuarantined
 from app.files.schemas import FileQuery
 from app.models.file import File, FileChange, FileSegment, ProcessingStatus, ScanStatus
 from app.models.file_part import FilePart, PartState
 from app.models.job import Job, JobState
 from app.models.ticket import Ticket, TicketStatus
-from app.models.upload import ResumableUpload, UploadPiece
 from app.models.user import User
 
 ENDINGS = ("deleted", "expired")
@@ -238,48 +237,3 @@ _STATES = {
     "quarantined": "it is in quarantine.",
     "unattached": "it is on no ticket.",
 }
-
-
-class UploadRepository(Repository[ResumableUpload]):
-    """Uploads in progress, and those that have just become files: their sender's alone."""
-
-    model = ResumableUpload
-    missing = UploadMissing
-
-    def visible(self) -> Select[ResumableUpload]:
-        return select(ResumableUpload).where(
-            ResumableUpload.owner_id == self.who.user_id, ResumableUpload.expires_at > func.now()
-        )
-
-
-async def pieces_of(db: AsyncSession, upload_ids: Collection[UUID]) -> Sequence[UploadPiece]:
-    """In the order of their bytes."""
-    query = select(UploadPiece).where(UploadPiece.upload_id.in_(upload_ids))
-    return (await db.execute(query.order_by(UploadPiece.upload_id, UploadPiece.start))).scalars().all()
-
-
-async def stored_bytes(db: AsyncSession, user_id: int | None) -> int:
-    """What the files take, and what unfinished uploads will: of one person, or of all."""
-    files = select(func.coalesce(func.sum(File.file_size), 0))
-    uploads = select(func.coalesce(func.sum(ResumableUpload.length), 0)).where(
-        ResumableUpload.file_id.is_(None), ResumableUpload.expires_at > func.now()
-    )
-    if user_id is not None:
-        files = files.where(File.uploader_id == user_id)
-        uploads = uploads.where(ResumableUpload.owner_id == user_id)
-    row = (await db.execute(select(files.scalar_subquery(), uploads.scalar_subquery()))).one()
-    return int(row[0]) + int(row[1])
-
-
-async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
-    """Those that no file, no upload and no part has."""
-    known: set[str | None] = set()
-    for column in (
-        File.storage_key,
-        File.preview_key,
-        File.shown_key,
-        UploadPiece.storage_key,
-        FilePart.storage_key,
-    ):
-        known |= set((await db.execute(select(column).where(column.in_(keys)))).scalars())
-    return set(keys) - known
