@@ -6,6 +6,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 from fastapi import FastAPI
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from sqlalchemy import update
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -129,3 +132,31 @@ async def test_one_request_id_goes_from_the_request_to_the_tools(
         while await deliver(app.state.resources):
             pass
     assert seen == {b"from-the-door"}
+
+
+class Counted(FunctionModel):
+    """Notes how often its connections were opened, and how many still are."""
+
+    opened = 0
+    open = 0
+
+    async def __aenter__(self) -> "Counted":
+        Counted.opened += 1
+        Counted.open += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        Counted.open -= 1
+
+
+async def test_the_connections_of_a_runs_models_are_closed_with_it_however_it_ends(
+    equipped: Resources, ada: Person
+) -> None:
+    async def refuse(_messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
+        raise ModelHTTPError(400, "counted")
+
+    for _ in range(3):
+        run = await ask(equipped, ada)
+        await service.execute(equipped, run.job_id, resolve=lambda *_: Counted(refuse))
+    assert Counted.opened >= 3
+    assert Counted.open == 0
