@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.conversations import repository
-from app.conversations.repository import MessageRepository
+from app.conversations.service import remembering
 from app.conversations.service.escalating import escalate
 from app.conversations.service.recording import append
 from app.conversations.service.saying import see_to_next
@@ -33,9 +33,6 @@ from app.tickets import service as tickets
 from app.tickets.errors import TicketClosed, TicketMissing
 
 log = get_logger(__name__)
-
-TURNS_MOST = 20
-_SPOKEN = (Speaker.CUSTOMER, Speaker.ASSISTANT, Speaker.AGENT)
 
 
 class Answerer(Protocol):
@@ -61,12 +58,12 @@ async def take_turn(resources: Resources, job_id: UUID, *, answer: Answerer = gr
         if claim is None:
             return
         message_id = UUID(claim.subject)
-        async with resources.db.session() as db:
-            question = await _question(db, message_id)
+        question = await _question(resources, message_id)
         outcome = None if question is None else await _outcome(resources, question, claim, answer)
         async with resources.db.unit_of_work() as db:
             await jobs.succeed(db, claim)
             await _settle(db, resources.settings.conversations, message_id, outcome)
+    await remembering.keep(resources, message_id)
 
 
 async def give_up(resources: Resources, message_id: UUID) -> None:
@@ -75,17 +72,17 @@ async def give_up(resources: Resources, message_id: UUID) -> None:
         await _settle(db, resources.settings.conversations, message_id, _nothing(Reason.LLM_ERROR))
 
 
-async def _question(db: AsyncSession, message_id: UUID) -> _Question | None:
+async def _question(resources: Resources, message_id: UUID) -> _Question | None:
     """None when there is nothing to answer: it was dealt with, or the conversation is with a person."""
-    message = await repository.message(db, message_id)
-    if message is None or message.handled_as is not None:
-        return None
-    session = await db.get(Conversation, message.session_id)
-    if session is None or session.status != SessionStatus.OPEN:
-        return None
-    who, active = await repository.customer(db, session.customer_id)
-    before = await MessageRepository(db, who, session.id).all(until=message.position - 1, newest=TURNS_MOST)
-    context = tuple(Turn(role=turn.role, text=turn.content) for turn in before if turn.role in _SPOKEN)
+    async with resources.db.session() as db:
+        message = await repository.message(db, message_id)
+        if message is None or message.handled_as is not None:
+            return None
+        session = await db.get(Conversation, message.session_id)
+        if session is None or session.status != SessionStatus.OPEN:
+            return None
+        who, active = await repository.customer(db, session.customer_id)
+    context = await remembering.before(resources, session.id, message.position)
     return _Question(session.id, message.content, who, active, context)
 
 

@@ -1,5 +1,7 @@
 """Conversations: how long an answer may take, how they are watched, and when a person is due."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 
@@ -13,6 +15,9 @@ class ConversationSettings(BaseModel):
     due_hours_medium: float = Field(default=24.0, gt=0)
     due_hours_low: float = Field(default=72.0, gt=0)
     heartbeat_seconds: float = Field(default=15.0, gt=0, description="A stream is never silent for longer.")
+    memory: Literal["postgres", "dynamodb"] = Field(default="postgres", description="Where context is remembered.")
+    memory_days: int = Field(default=90, ge=1, description="After so long DynamoDB forgets a conversation.")
+    memory_table: str | None = Field(default=None, description="The DynamoDB table, with `session_id` as its key.")
     stream_seconds: float = Field(
         default=900.0, gt=0, description="A stream ends after so long; its client comes back with Last-Event-ID."
     )
