@@ -22,8 +22,8 @@ from websockets.asyncio.client import connect
 from bench.report import Figures
 from bench.stack import ROOT, Stack, running
 
-ROUNDS = 5
-MANY = 8
+ROUNDS = 3
+MANY = 6
 
 _BARE = """
 import json, sys, time
