@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, Uuid, any_, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.errors import ApiKeyNotFound, UserNotFound
@@ -85,7 +85,8 @@ async def users_in_families(
         .join(User, LoginFamily.user_id == User.id)
         .where(
             User.active,
-            LoginFamily.id.in_(family_ids),
+            # One statement, however many they are.
+            LoginFamily.id == any_(literal(list(family_ids), ARRAY(Uuid))),
             LoginFamily.revoked_at.is_(None),
             LoginFamily.expires_at > at,
         )

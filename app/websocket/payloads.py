@@ -43,6 +43,7 @@ class CategorizationData(Data):
     ticket_id: int
     category: str
     priority: str
+    team: str | None
     confidence: float
     timestamp: datetime
 

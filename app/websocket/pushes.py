@@ -47,6 +47,7 @@ def ticket_categorised(event: tickets.TicketCategorised) -> list[Push]:
         ticket_id=event.ticket_id,
         category=event.category,
         priority=event.priority,
+        team=event.team,
         confidence=event.confidence,
         timestamp=event.timestamp,
     )

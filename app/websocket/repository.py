@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 from pydantic import BaseModel
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import any_, bindparam, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -95,7 +95,8 @@ class NotificationRepository:
 
     async def newest(self, channels: Sequence[str]) -> dict[str, int]:
         """The highest `seq` of each channel that has any."""
-        query = select(Notification.channel, func.max(Notification.seq)).where(Notification.channel.in_(channels))
+        wanted = any_(literal(list(channels), ARRAY(Text)))
+        query = select(Notification.channel, func.max(Notification.seq)).where(Notification.channel == wanted)
         rows = (await self.db.execute(query.group_by(Notification.channel))).all()
         return {row.channel: row[1] for row in rows}
 

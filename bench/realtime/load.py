@@ -19,7 +19,7 @@ AT_ONCE = 500
 """Handshakes under way at any moment."""
 PER_ADDRESS = 5000
 """Connections from one loopback address: each has ports of its own."""
-TIMEOUT = 120.0
+TIMEOUT = 600.0
 PINGS = {b"\x89\x00": b"\x8a\x80\0\0\0\0"}
 """What a ping looks like, and its answer."""
 

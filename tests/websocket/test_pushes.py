@@ -41,7 +41,7 @@ TICKETS: list[Case] = [
     (
         tickets.TicketCategorised(category="bug", priority="high", team="engineering", confidence=0.8, **ticket),
         "ai_categorization_complete",
-        {"ticket_id", "category", "priority", "confidence", "timestamp"},
+        {"ticket_id", "category", "priority", "team", "confidence", "timestamp"},
     ),
     (
         tickets.TicketUpdated(

@@ -88,7 +88,7 @@ async def test_a_stolen_refresh_token_ends_the_connections_of_both(
 ) -> None:
     async with server_with(NO_ROUNDS) as server:
         await _listening(server)
-        async with httpx2.AsyncClient(base_url=f"{server.http}/api/v1", trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=f"{server.http}/api/v1", trust_env=False, timeout=60) as http:
             login = {"username": agent.username, "password": people.PASSWORD}
             pair = (await http.post("/auth/login", json=login)).json()
             async with server.connect(pair["access_token"]) as client:
@@ -106,13 +106,13 @@ async def test_a_process_that_remembers_a_person_forgets_them_when_their_rights_
     remembering = resources.settings.auth.model_copy(update={"principal_cache_seconds": 600})
     async with (
         server_with(NO_ROUNDS, auth=remembering) as server,
-        httpx2.AsyncClient(base_url=f"{server.http}/api/v1", trust_env=False) as http,
+        httpx2.AsyncClient(base_url=f"{server.http}/api/v1", trust_env=False, timeout=60) as http,
     ):
         await _listening(server)
         assert (await http.get("/users/me", headers=agent.headers)).status_code == 200
         await _logout(resources, agent)
         await deliver()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while (await http.get("/users/me", headers=agent.headers)).status_code == 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Literal, NewType
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, Uuid, and_, any_, false, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal, Role
@@ -83,7 +84,7 @@ async def seen(db: AsyncSession, asked: Collection[tuple[Principal, UUID]]) -> s
     query = (
         select(File.job_id, File.uploader_id, Ticket.requester_id)
         .outerjoin(Ticket, and_(Ticket.id == File.ticket_id, Ticket.deleted_at.is_(None)))
-        .where(File.job_id.in_({job_id for _, job_id in asked}))
+        .where(File.job_id == any_(literal(list({job_id for _, job_id in asked}), ARRAY(Uuid))))
     )
     owners = {row.job_id: {row.uploader_id, row.requester_id} for row in await db.execute(query)}
     return {

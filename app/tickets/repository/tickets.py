@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import BigInteger, Select, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal, Role
@@ -89,7 +90,8 @@ class TicketRepository(Repository[Ticket]):
 async def seen(db: AsyncSession, asked: Collection[tuple[Principal, int]]) -> set[tuple[Principal, int]]:
     """Which of these people may see which ticket, in one query: the rule of `TicketRepository.visible`."""
     query = select(Ticket.id, Ticket.requester_id).where(
-        Ticket.id.in_({ticket_id for _, ticket_id in asked}), Ticket.deleted_at.is_(None)
+        Ticket.id == any_(literal(list({ticket_id for _, ticket_id in asked}), ARRAY(BigInteger))),
+        Ticket.deleted_at.is_(None),
     )
     requesters = {row.id: row.requester_id for row in await db.execute(query)}
     return {
