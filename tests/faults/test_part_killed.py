@@ -50,6 +50,9 @@ async def test_parts_are_transcribed_once_though_a_worker_is_killed_with_one(sit
         )
         assert answer.status_code == 201, answer.text
         job, file = answer.json()["job_id"], answer.json()["id"]
+        # Step by step, for each has a limit of its own and processes may take long to start.
+        await site.until_logged("relay", "relay_started")
+        await site.until_row("SELECT count(*) > 0 FROM file_parts")
         await site.until_row("SELECT count(*) = 1 FROM file_parts WHERE state = 'done'")
         await site.until_row("SELECT count(*) = 1 FROM jobs WHERE kind = 'files.part' AND state = 'running'")
 
@@ -59,6 +62,7 @@ async def test_parts_are_transcribed_once_though_a_worker_is_killed_with_one(sit
         await site.until(held, "the part is sent")
         site.kill(first)
         site.start("second", "tests.faults.files_process", ROLE="worker", **speech)
+        await site.until_row("SELECT count(*) = 1 FROM jobs WHERE kind = 'files.part' AND attempts = 2")
         await site.until_row("SELECT state = 'succeeded' FROM jobs WHERE id = :id", id=job)
         found = (await client.get(f"/api/v1/files/{file}/text", headers=person.headers)).json()
     assert (found["metadata"]["parts"], found["metadata"]["partial"]) == (PARTS, False)
