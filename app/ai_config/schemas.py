@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.core.schemas import Body, In, Out, Slug, Text
+from app.core.schemas import Body, In, Out, Slug, Text, Whole
 
 MAX_OUTPUT_TOKENS = 200_000
 MAX_TIMEOUT_SECONDS = 900
@@ -131,7 +131,7 @@ class ConfigVersionOut(ConfigOut):
 
 
 class RollbackIn(In, json_schema_extra={"examples": [{"version": 1}]}):
-    version: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+    version: Annotated[Whole, Field(ge=1, le=2**31 - 1)]
 
 
 class TrialIn(

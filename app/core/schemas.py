@@ -58,6 +58,16 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must lie between the years 1 and 9999 in UTC") from None
 
 
+def _refuse_no_number(value: Any) -> Any:
+    # Pydantic would take true for 1 and "7" for 7.
+    if isinstance(value, bool | str):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - what pydantic takes for a refusal
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_refuse_no_number)]
+"""A whole number. 1.0 is one too: JSON does not tell them apart."""
+
 Day = Annotated[date, BeforeValidator(_refuse_number)]
 """A day, such as 2026-01-31."""
 

@@ -1,9 +1,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
-from app.core.schemas import In, Out
+from app.core.schemas import In, Out, Whole
 from app.grounding.thresholds import Share, Thresholds
 
 
@@ -15,7 +15,7 @@ class ThresholdChanges(In, json_schema_extra={"examples": [{"confidence": 0.6}]}
     coverage: Share | None = None
     cited: Share | None = None
     support: Share | None = None
-    conflicts: bool | None = None
+    conflicts: StrictBool | None = None
     calibration: dict[str, Any] | None = None
 
     def given(self) -> dict[str, Any]:
@@ -31,4 +31,4 @@ class ThresholdsOut(Out):
 
 
 class ThresholdsRollback(In, json_schema_extra={"examples": [{"version": 0}]}):
-    version: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1, description="0: as delivered.")]
+    version: Annotated[Whole, Field(ge=0, le=2**31 - 1, description="0: as delivered.")]

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from app.core.schemas import In, Out
+from app.core.schemas import In, Out, Whole
 
 
 class Bin(Out):
@@ -66,12 +66,5 @@ class HeadAccepted(Out):
     status: str
 
 
-def _no_truth_value(value: Any) -> Any:
-    if isinstance(value, bool | str):
-        raise ValueError("must be a whole number")  # noqa: TRY004 - what pydantic takes for a refusal
-    return value
-
-
 class HeadRollbackIn(In, json_schema_extra={"examples": [{"version": 0}]}):
-    # JSON does not tell 1 from 1.0.
-    version: Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0, le=2**31 - 1, description="0: as delivered.")]
+    version: Annotated[Whole, Field(ge=0, le=2**31 - 1, description="0: as delivered.")]

@@ -52,6 +52,7 @@ async def test_a_change_merges_into_the_next_version(desk: httpx2.AsyncClient) -
         },
         "rollout": 100,
         "ended_candidate": None,
+        "gate": None,
     }
     found = (await desk.get(SUPPORT)).json()
     assert (found["version"], found["temperature"], found["timeout"], found["updated_by"]) == (2, 0.7, 120, "root")

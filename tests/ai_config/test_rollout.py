@@ -36,6 +36,7 @@ async def test_a_candidate_stands_beside_the_active_version_and_takes_its_share(
         "rollout": 30,
         "changes": None,
         "ended_candidate": None,
+        "gate": None,
     }
     shown = (await desk.get(TRIAGE)).json()
     assert (shown["version"], shown["temperature"], shown["candidate"]) == (1, 0.2, {"version": 2, "rollout": 30})

@@ -45,14 +45,14 @@ def test_the_api_listens_where_the_settings_say(monkeypatch: pytest.MonkeyPatch)
     given: dict[str, Any] = {}
     monkeypatch.setattr(uvicorn, "run", lambda app, **options: given.update(options, app=app))
     monkeypatch.setenv("EVIDESK_PORT", "8123")
-    monkeypatch.setenv("EVIDESK_WEBSOCKET__PING_SECONDS", "7")
+    monkeypatch.setenv("EVIDESK_WEBSOCKET__MAX_FRAME_BYTES", "4096")
     get_settings.cache_clear()
     try:
         api.main()
     finally:
         get_settings.cache_clear()
     assert given["app"] == "app.main:create_app"
-    assert (given["host"], given["port"], given["ws_ping_interval"]) == ("127.0.0.1", 8123, 7)
+    assert (given["host"], given["port"], given["ws_max_size"]) == ("127.0.0.1", 8123, 4096)
     assert given["log_config"] is None
 
 
