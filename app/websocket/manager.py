@@ -60,6 +60,7 @@ class ConnectionManager:
         self._options = resources.settings.websocket
         self._connections: set[Session] = set()
         self._people: Counter[int] = Counter()
+        self._taken = 0
         self._checks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -70,7 +71,8 @@ class ConnectionManager:
 
     def take(self, socket: SocketProtocol, token: str | None) -> None:
         """From the accepted socket on. `token` None: the first message brings it."""
-        session = Session(socket, self, patience=PATIENCE_SECONDS)
+        self._taken += 1
+        session = Session(socket, self, patience=PATIENCE_SECONDS, portion=self._taken % SLICES)
         socket.take(session)
         if len(self._connections) >= self._options.max_connections:
             session.end(Code.TRY_AGAIN, "this process serves as many as it may")
@@ -129,9 +131,9 @@ class ConnectionManager:
 
     async def _keep_alive(self) -> None:
         while True:
-            everybody = list(self._connections)
             for portion in range(SLICES):
-                for session in everybody[portion::SLICES]:
+                # By a number of its own, not by its place: each has a whole round to answer, whoever comes or goes.
+                for session in [one for one in self._connections if one.portion == portion]:
                     session.check()
                 await asyncio.sleep(self._options.ping_seconds / SLICES)
 

@@ -43,11 +43,13 @@ class Host(Protocol):
 
 
 class Session(Connection):
-    __slots__ = ("_deadline", "_host", "_task", "_times", "claims", "who")
+    __slots__ = ("_deadline", "_host", "_task", "_times", "claims", "portion", "who")
 
-    def __init__(self, socket: SocketProtocol, host: Host, *, patience: float) -> None:
+    def __init__(self, socket: SocketProtocol, host: Host, *, patience: float, portion: int) -> None:
+        """`portion`: of all connections, the one that it is pinged with."""
         super().__init__(socket, queue=host.resources.settings.websocket.send_queue, patience=patience)
         self._host = host
+        self.portion = portion
         self._task: asyncio.Task[None] | None = None
         self._times: list[float] = []
         self._deadline: asyncio.TimerHandle | None = None

@@ -1,14 +1,17 @@
 """A reader that does not read, a queue that is full, a server that must stop all the same."""
 
 import asyncio
+import itertools
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from app.core.resources import Resources
+from app.websocket.manager import SLICES
+from app.websocket.session import Session
 from tests.factories import people, tickets
 from tests.websocket.conftest import Client, Publisher, Server, ServerFactory, until
 
@@ -120,6 +123,29 @@ async def test_a_peer_that_is_pinged_and_silent_is_dropped(server_with: ServerFa
         await until(lambda: server.manager.active_connections == 1)
         await server.idle()
         writer.close()
+
+
+async def test_everybody_has_a_whole_round_to_answer_a_ping_whoever_comes_and_goes(
+    server_with: ServerFactory, customer: people.Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: dict[Session, list[float]] = {}
+    check = Session.check
+
+    def noted(session: Session) -> None:
+        checked.setdefault(session, []).append(asyncio.get_running_loop().time())
+        check(session)
+
+    monkeypatch.setattr(Session, "check", noted)
+    async with server_with({"ping_seconds": 0.5}) as server, server.connect(customer.token):
+        for _ in range(4):
+            async with AsyncExitStack() as stack:
+                for _ in range(8):
+                    await stack.enter_async_context(server.connect(customer.token))
+                await asyncio.sleep(0.3)
+    rounds = [later - sooner for times in checked.values() for sooner, later in itertools.pairwise(times)]
+    assert rounds
+    # Timers may run a little early, never by a portion of a round.
+    assert min(rounds) > 0.5 - 0.5 / SLICES
 
 
 async def test_a_peer_that_answers_pings_stays(server_with: ServerFactory, customer: people.Person) -> None:
