@@ -201,7 +201,7 @@ class Load:
         except OSError:
             return None
         for ping, pong in self._dialect.pings.items():
-            if data.endswith(ping):
+            if ping in data:
                 one.pipe.send(pong)
         return data or None
 
