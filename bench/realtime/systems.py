@@ -133,6 +133,8 @@ def channels(count: int) -> Iterator[System]:
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PYPI], check=True)
     serving = [python, "-m", "uvicorn", "channels_peer:application", "--app-dir", str(HERE), "--lifespan", "off"]
     serving += ["--port", "{port}", "--no-access-log", "--log-level", "warning", "--ws-per-message-deflate", "false"]
+    # One update to all takes it longer than the usual 20 s for an answer to a ping.
+    serving += ["--ws-ping-timeout", "600"]
 
     def steps(_token: str, after: int | None) -> list[Step]:
         return [Step(frame(json.dumps({"ticket": "ticket.1", "after": after})), b'"subscribed"')]
