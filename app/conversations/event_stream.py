@@ -6,6 +6,17 @@ from collections.abc import AsyncGenerator
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+EVENT_SCHEMA = {
+    "type": "object",
+    "description": "Each event. `data` is JSON.",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"enum": ["message", "status", "message_flagged"]},
+        "data": {"type": "string"},
+        "retry": {"type": ["integer", "string"]},
+    },
+}
+
 
 class EventStream(StreamingResponse):
     media_type = "text/event-stream"

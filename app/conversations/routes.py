@@ -18,7 +18,7 @@ from app.conversations.errors import (
     SourceConflict,
     TooManyStreams,
 )
-from app.conversations.event_stream import EventStream
+from app.conversations.event_stream import EVENT_SCHEMA, EventStream
 from app.conversations.schemas import (
     CaseOut,
     EscalateIn,
@@ -114,7 +114,7 @@ async def send_message(session_id: UUID, body: MessageIn, who: CurrentUser, db: 
     responses={
         200: {
             "description": "Server-sent events `message`, `status` and `message_flagged`, numbered by `id`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": EVENT_SCHEMA}},
         },
         **documented(SessionMissing, Invalid, TooManyStreams),
     },

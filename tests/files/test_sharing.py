@@ -132,10 +132,9 @@ async def test_sharing_deleting_and_collecting_at_once_never_take_a_files_bytes(
             *(rendering_tasks.render_file.handler(resources, job_id) for job_id in jobs),
             *(api.delete(f"/api/v1/files/{file_id}", headers=sender.headers) for file_id in files[:3]),
             keeping.collect_orphans(resources.db, resources.storage, LATER),
-            upload(SAME),
             carried_out(resources),
         )
-        await carried_out(resources)
+        await asyncio.gather(upload(SAME), carried_out(resources))
     async with resources.db.unit_of_work() as db:
         await db.execute(update(File).values(scan_status=ScanStatus.CLEAN, processing_status="failed"))
         left = list((await db.execute(select(File.id))).scalars())

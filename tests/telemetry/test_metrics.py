@@ -49,7 +49,8 @@ async def test_a_file_that_was_read_is_counted_from_its_request_to_its_result(ro
     assert after[labelled("evidesk_outbox_rows", kind="outbox", state="pending")] == 0
     assert after[labelled("evidesk_job_seconds_count", kind="files.recognise")] == 1
     assert 0 < after[labelled("evidesk_job_seconds_sum", kind="files.recognise")] < math.inf
-    assert after[labelled("evidesk_outbox_delivery_seconds_count", type="job.due")] == 1
+    # To recognise it, and to render its preview.
+    assert after[labelled("evidesk_outbox_delivery_seconds_count", type="job.due")] == 2
     request = labelled("evidesk_http_request_seconds_count", method="POST", route="/api/v1/files/upload", status="201")
     assert after[request] == before.get(request, 0) + 1
 
