@@ -26,7 +26,10 @@ UNREACHED = {
     "GET /api/v1/ai-config/{agent_type}/evaluations/{report_id}": "a report is one agent's",
     "POST /api/v1/ai-config/{agent_type}/promote": "a candidate is there only until the next change",
     "POST /api/v1/agent/analyze-files": "no file is known by its id in a body",
-    "POST /api/v1/agent/decisions/{decision_id}/correct": "another operation may have settled all decisions before",
+    **{
+        f"POST /api/v1/agent/decisions/{{decision_id}}/{verdict}": "one of the others may have settled them all"
+        for verdict in ("approve", "correct", "reject")
+    },
 }
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 
