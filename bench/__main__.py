@@ -5,7 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.clock import now
-from bench import agents, answers, classifier, machine, realtime, recognition, road, tickets, transcription, tus, upload
+from bench import (
+    agents,
+    answers,
+    classifier,
+    faults,
+    machine,
+    realtime,
+    recognition,
+    road,
+    tickets,
+    transcription,
+    tus,
+    upload,
+)
 from bench.report import Figures
 
 ALL: dict[str, Callable[[], Figures]] = {
@@ -17,6 +30,7 @@ ALL: dict[str, Callable[[], Figures]] = {
     "road": road.run,
     "realtime": realtime.run,
     "agents": agents.run,
+    "faults": faults.run,
     "answers": answers.run,
     "classifier": classifier.run,
 }
