@@ -24,7 +24,7 @@ $(READY)-runtime: requirements/bootstrap.lock requirements/runtime.lock pyprojec
 	@.ci/install runtime
 	@touch $@
 
-$(READY)-dev: requirements/dev.lock $(READY)-runtime
+$(READY)-dev: requirements/dev.lock requirements/clients.txt $(READY)-runtime
 	@.ci/install dev
 	@touch $@
 

