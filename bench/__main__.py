@@ -9,6 +9,7 @@ from bench import (
     agents,
     answers,
     classifier,
+    conversations,
     faults,
     machine,
     realtime,
@@ -31,6 +32,7 @@ ALL: dict[str, Callable[[], Figures]] = {
     "realtime": realtime.run,
     "agents": agents.run,
     "faults": faults.run,
+    "conversations": conversations.run,
     "answers": answers.run,
     "classifier": classifier.run,
 }
