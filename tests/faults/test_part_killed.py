@@ -73,7 +73,9 @@ async def test_parts_are_transcribed_once_though_a_worker_is_killed_with_one(sit
     assert len(service.requests) == PARTS + 1
     async with site.resources.db.session() as db:
         attempts = (await db.execute(text("SELECT attempts FROM jobs WHERE kind = 'files.part'"))).scalars().all()
-        rows = (await db.execute(text("SELECT payload FROM outbox WHERE type = 'file.processing_progress'"))).scalars()
+        rows = (
+            await db.execute(text("SELECT payload FROM outbox WHERE type = 'file.processing_progress' ORDER BY id"))
+        ).scalars()
         messages = [row["message"] if isinstance(row, dict) else json.loads(row)["message"] for row in rows]
     assert sorted(attempts) == [1, 1, 2]
     assert [message for message in messages if "parts" in message] == [
