@@ -29,7 +29,7 @@ CONSUMED = ("{decision_id}", "{doc_id}", "{draft_id}", "{file_id}", "{integratio
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 
 pytestmark = [
-    pytest.mark.timeout(300 + 60 * EXAMPLES),
+    pytest.mark.timeout(900 + 60 * EXAMPLES),
     # Agents at work on the other thread draw random numbers while a strategy is drawn from.
     pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies"),
 ]
