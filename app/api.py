@@ -12,7 +12,6 @@ from app.conversations import routes as conversations
 from app.core.http import API_PREFIX
 from app.directory import routes as directory
 from app.evaluations import routes as evaluations
-from app.files import content_routes, direct_routes, quarantine_routes, resumable_routes
 from app.files import routes as files
 from app.grounding import routes as grounding
 from app.health import routes as health
@@ -28,12 +27,7 @@ from app.websocket import routes as websocket
 # The busiest first: a request is matched against one after the other.
 ROOMS = (
     tickets.router,
-    # Before the files, one of which `resumable` or `quarantine` would be taken for.
-    resumable_routes.router,
-    direct_routes.router,
-    quarantine_routes.router,
-    files.router,
-    content_routes.router,
+    *files.ROUTERS,
     conversations.router,
     agents.router,
     resolutions.router,

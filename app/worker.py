@@ -13,8 +13,7 @@ from app.core.settings import get_settings
 from app.core.tasks import celery, configure
 from app.core.telemetry import configure_logging, configure_tracing
 from app.evaluations import tasks as evaluation_tasks
-from app.files import removal_tasks, rendering_tasks
-from app.files import tasks as file_tasks
+from app.files.tasks import recognition, removal, rendering
 from app.integrations import tasks as integration_tasks
 from app.knowledge import tasks as knowledge_tasks
 from app.learning import tasks as learning_tasks
@@ -27,9 +26,9 @@ TASKS = (
     agent_tasks,
     conversation_tasks,
     evaluation_tasks,
-    file_tasks,
-    removal_tasks,
-    rendering_tasks,
+    recognition,
+    removal,
+    rendering,
     integration_tasks,
     knowledge_tasks,
     learning_tasks,

@@ -17,11 +17,11 @@ from app.evaluations import tasks as evaluation_tasks
 from app.evaluations.service import JOB_KIND as EVALUATION
 from app.files import deliveries as file_deliveries
 from app.files import events as files
-from app.files import rendering_tasks
-from app.files import tasks as file_tasks
 from app.files.service import JOB_KIND as FILE_RECOGNITION
 from app.files.service import PART_KIND as FILE_PART
 from app.files.service import RENDERING
+from app.files.tasks import recognition as file_tasks
+from app.files.tasks import rendering
 from app.integrations import tasks as integration_tasks
 from app.integrations.service import JOB_KIND as EXPORT
 from app.knowledge import events as knowledge
@@ -78,7 +78,7 @@ def _tickets(subscriptions: Subscriptions) -> None:
 def _files(subscriptions: Subscriptions) -> None:
     subscriptions.job(FILE_RECOGNITION, run=file_tasks.recognise_file, exhausted=file_tasks.give_up_file)
     subscriptions.job(FILE_PART, run=file_tasks.recognise_part, exhausted=file_tasks.give_up_part)
-    subscriptions.job(RENDERING, run=rendering_tasks.render_file, exhausted=rendering_tasks.give_up_rendering)
+    subscriptions.job(RENDERING, run=rendering.render_file, exhausted=rendering.give_up_rendering)
     subscriptions.on(files.FileUploadStarted, pushes.file_upload_started)
     subscriptions.on(files.FileUploadCompleted, pushes.file_upload_completed)
     subscriptions.on(files.FileProcessingProgress, pushes.file_processing_progress)

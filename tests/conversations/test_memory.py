@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import boto3
 import pytest
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
 
 from app.conversations.memory import (
     ConversationMemory,
@@ -24,6 +23,7 @@ from app.conversations.memory import (
 from app.core.resources import NotConfigured, Resources
 from app.core.settings import ConversationSettings
 from tests.conversations.conftest import Desk
+from tests.factories.aws import aws
 
 TABLE = "memories"
 EARLY = Remembered(2, "Customer: Hello", (RememberedTurn("customer", "Hello"), RememberedTurn("assistant", "Grüße ❤")))
@@ -31,11 +31,9 @@ LATE = Remembered(4, "Customer: Hello again", (RememberedTurn("customer", "x" * 
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    server.stop()
+def dynamodb() -> Iterator[str]:
+    with aws() as address:
+        yield address
 
 
 @pytest.fixture(params=["postgres", "dynamodb"])
@@ -45,7 +43,7 @@ async def memory(
     if request.param == "postgres":
         yield PostgresMemory(resources.db)
         return
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", request.getfixturevalue("aws"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", request.getfixturevalue("dynamodb"))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")

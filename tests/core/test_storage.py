@@ -7,7 +7,6 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from app.core.clock import now
 from app.core.settings import Settings, StorageSettings
@@ -20,17 +19,15 @@ from app.core.storage import (
     StorageError,
     open_storage,
 )
+from tests.factories.aws import aws
 
 BUCKET = "evidence"
 
 
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with aws() as address:
+        yield address
 
 
 @pytest.fixture

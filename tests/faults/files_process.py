@@ -8,8 +8,9 @@ from celery.signals import setup_logging
 from app.core.settings import get_settings
 from app.core.tasks import QUEUES, celery, configure
 from app.core.telemetry import configure_logging
-from app.files import events, tasks
+from app.files import events
 from app.files.service import JOB_KIND, PART_KIND
+from app.files.tasks import recognition as tasks
 from app.outbox.registry import Subscriptions
 from app.outbox.relay import run
 

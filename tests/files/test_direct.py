@@ -8,7 +8,6 @@ from typing import Any
 import boto3
 import httpx2
 import pytest
-from moto.server import ThreadedMotoServer
 from sqlalchemy import text
 
 from app.core.direct_uploads import part_sizes
@@ -16,6 +15,7 @@ from app.core.resources import Resources
 from app.core.settings import FileSettings, Settings, StorageSettings
 from app.core.storage import PART, open_storage
 from app.files.service import keeping
+from tests.factories.aws import aws
 from tests.factories.people import Person
 from tests.factories.serving import serving
 from tests.files import samples
@@ -30,11 +30,8 @@ CONTENT = (LINE * (PART // len(LINE) + 10))[: PART + 100]
 
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with aws() as address:
+        yield address
 
 
 @pytest.fixture

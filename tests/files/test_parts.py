@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 from app.core.clock import now
 from app.core.resources import Resources
 from app.core.settings import SpeechSettings
-from app.files import service, tasks, transcribing
+from app.files import service, transcribing
 from app.files.recognition.media import cut_recording
 from app.files.recognition.result import (
     CutRecording,
@@ -34,6 +34,7 @@ from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
 from app.files.service import keeping
 from app.files.signatures import Group
+from app.files.tasks import recognition as tasks
 from app.jobs import claims
 from app.jobs.errors import ClaimLost
 from app.models.file import File, FileSegment

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from app.core.resources import Resources
 from app.core.settings import Settings
-from app.files import service, tasks
+from app.files import service
 from app.files.content_type import ContentType
 from app.files.recognition.result import (
     Hostile,
@@ -27,6 +27,7 @@ from app.files.scanning.budget import Limits
 from app.files.scanning.verdict import Verdict
 from app.files.service import keeping
 from app.files.signatures import Group
+from app.files.tasks import recognition as tasks
 from app.jobs import claims
 from app.models.file import File, FileSegment
 from app.models.job import Job

@@ -10,8 +10,9 @@ from app.agents.tasks import resume
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.tasks import TaskCall
-from app.files import removal_tasks, service
+from app.files import service
 from app.files.recognition.result import Hostile
+from app.files.tasks import removal
 from app.jobs import claims
 from app.models.file import File, FileChange, FileSegment
 from app.models.job import Job, JobState
@@ -45,8 +46,8 @@ async def carried_out(resources: Resources) -> set[str]:
             for call in built.deliveries(row.type, row.payload):
                 if isinstance(call, TaskCall):
                     called.add(call.name)
-                    if call.name == removal_tasks.remove_object.name:
-                        await removal_tasks.remove_object.handler(resources, str(call.args[0]))
+                    if call.name == removal.remove_object.name:
+                        await removal.remove_object.handler(resources, str(call.args[0]))
     return called
 
 

@@ -12,11 +12,13 @@ from PIL import Image, ImageCms
 from sqlalchemy import select
 
 from app.core.resources import Resources
-from app.files import rendering_tasks, service, tasks
+from app.files import service
 from app.files.recognition.result import Unreadable
 from app.files.recognition_process import RecognitionProcess
 from app.files.rendering.render import render
 from app.files.rendering.result import Rendered, RenderLimits
+from app.files.tasks import recognition as tasks
+from app.files.tasks import rendering
 from app.models.file import File, ScanStatus
 from app.models.job import Job
 from tests.factories.people import Person
@@ -158,7 +160,7 @@ async def test_everybody_but_its_uploader_gets_a_picture_without_its_secrets(
     assert (to_come.status_code, to_come.json()["code"]) == (404, "file_preview_not_found")
     assert waiting.headers["Retry-After"] == to_come.headers["Retry-After"] == "1"
 
-    await rendering_tasks.render_file.handler(resources, job_id)
+    await rendering.render_file.handler(resources, job_id)
     assert (await api.get(f"{at}/content", headers=sender.headers)).content == content
     others = await api.get(f"{at}/content", headers=agent.headers)
     assert others.headers["Content-Type"] == "image/webp"
@@ -171,7 +173,7 @@ async def test_everybody_but_its_uploader_gets_a_picture_without_its_secrets(
     assert preview.headers["Content-Type"] == "image/webp"
     assert (await api.get(at, headers=agent.headers)).json()["has_preview"] is True
     assert len(stored(resources) - before) == 3
-    await rendering_tasks.render_file.handler(resources, job_id)
+    await rendering.render_file.handler(resources, job_id)
     assert len(stored(resources) - before) == 3
 
 
@@ -181,7 +183,7 @@ async def test_of_what_cannot_be_shown_only_its_uploader_gets_the_bytes(
     content = photo()
     file_id = (await upload(content, "me.jpg", "image/jpeg")).json()["id"]
     job_id = await passed(resources, file_id)
-    await rendering_tasks.give_up_rendering.handler(resources, job_id)
+    await rendering.give_up_rendering.handler(resources, job_id)
     refused = await api.get(f"/api/v1/files/{file_id}/content", headers=agent.headers)
     assert (refused.status_code, refused.json()["code"]) == (403, "file_not_showable")
     assert (await api.get(f"/api/v1/files/{file_id}/content", headers=sender.headers)).content == content
@@ -193,7 +195,7 @@ async def test_a_text_has_no_preview_and_needs_no_child(
     api: httpx2.AsyncClient, upload: Upload, resources: Resources, agent: Person
 ) -> None:
     file_id = (await upload(b"words\n")).json()["id"]
-    await rendering_tasks.render_file.handler(resources, await passed(resources, file_id))
+    await rendering.render_file.handler(resources, await passed(resources, file_id))
     assert (await api.get(f"/api/v1/files/{file_id}/content", headers=agent.headers)).content == b"words\n"
     none = await api.get(f"/api/v1/files/{file_id}/preview", headers=agent.headers)
     assert (none.status_code, "Retry-After" in none.headers) == (404, False)
@@ -213,5 +215,5 @@ async def test_of_a_file_that_is_gone_meanwhile_nothing_is_kept(
             return await super().render(*args, **options)
 
     monkeypatch.setattr(tasks, "_process", Deleting())
-    await rendering_tasks.render_file.handler(resources, await passed(resources, file_id))
+    await rendering.render_file.handler(resources, await passed(resources, file_id))
     assert stored(resources) == before

@@ -10,9 +10,10 @@ from sqlalchemy import func, select, text, update
 
 from app.core.resources import Resources
 from app.core.settings import FileSettings, Settings
-from app.files import rendering_tasks, service
+from app.files import service
 from app.files.errors import FileMissing
 from app.files.service import keeping
+from app.files.tasks import rendering
 from app.models.file import File, FileChange, ProcessingStatus, ScanStatus
 from app.models.job import Job
 from app.models.ticket import Ticket, TicketStatus
@@ -42,7 +43,7 @@ async def passed(resources: Resources, file_ids: Sequence[str]) -> list[uuid.UUI
 
 async def followed(resources: Resources, file_ids: Sequence[str]) -> None:
     for job_id in await passed(resources, file_ids):
-        await rendering_tasks.render_file.handler(resources, job_id)
+        await rendering.render_file.handler(resources, job_id)
 
 
 async def keys(resources: Resources) -> list[str]:
@@ -115,7 +116,7 @@ async def test_many_at_once_end_in_one_object(upload: Upload, resources: Resourc
     before = stored(resources)
     files = [answer.json()["id"] for answer in await asyncio.gather(*(upload(SAME) for _ in range(6)))]
     jobs = await passed(resources, files)
-    await asyncio.gather(*(rendering_tasks.render_file.handler(resources, job_id) for job_id in jobs))
+    await asyncio.gather(*(rendering.render_file.handler(resources, job_id) for job_id in jobs))
     assert len(set(await keys(resources))) == 1
     await carried_out(resources)
     assert len(stored(resources) - before) == 1
@@ -129,7 +130,7 @@ async def test_sharing_deleting_and_collecting_at_once_never_take_a_files_bytes(
         files = [answer.json()["id"] for answer in await asyncio.gather(*(upload(SAME) for _ in range(5)))]
         jobs = await passed(resources, files)
         await asyncio.gather(
-            *(rendering_tasks.render_file.handler(resources, job_id) for job_id in jobs),
+            *(rendering.render_file.handler(resources, job_id) for job_id in jobs),
             *(api.delete(f"/api/v1/files/{file_id}", headers=sender.headers) for file_id in files[:3]),
             keeping.collect_orphans(resources.db, resources.storage, LATER),
             carried_out(resources),

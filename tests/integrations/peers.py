@@ -5,6 +5,7 @@ Each checks what it is sent against the vendor's own description where that is a
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -39,7 +40,7 @@ def conforms(name: str, method: str, path: str, body: Any) -> None:
 
 
 @dataclass
-class Peer:
+class Peer(ABC):
     """`faults` are answers to give, in turn, instead of the real one; `lose_answers` makes what is asked for first."""
 
     faults: list[Response] = field(default_factory=list)
@@ -64,8 +65,9 @@ class Peer:
             return self.faults.pop(0)
         return await self.answer(request, path)
 
+    @abstractmethod
     async def answer(self, request: Request, path: str) -> Response:
-        raise NotImplementedError
+        """In the vendor's words."""
 
     async def keep(self, thing: dict[str, Any], answer: Response) -> Response:
         self.made.append(thing)

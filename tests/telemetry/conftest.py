@@ -23,7 +23,7 @@ from app.core.resources import Resources
 from app.core.settings import TelemetrySettings
 from app.core.tasks import CARRIER_HEADER, QUEUES, celery, configure
 from app.core.telemetry import JsonLines, configure_logging, configure_tracing
-from app.files import tasks as file_tasks
+from app.files.tasks import recognition as file_tasks
 from app.outbox.relay import Relay
 from app.outbox.subscriptions import build
 from app.tickets import tasks as ticket_tasks

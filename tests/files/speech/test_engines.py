@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr, ValidationError
 
 from app.core.settings import Settings, SpeechSettings
@@ -22,6 +21,7 @@ from app.files.speech.errors import SpeechRateLimited, SpeechRejected, SpeechUna
 from app.files.speech.languages import language_code
 from app.files.speech.local import LocalSpeech
 from app.files.speech.openai import OpenAiSpeech
+from tests.factories.aws import aws
 from tests.files.speech import peers
 from tests.files.speech.peers import KEY, SAID, Peer, Reply, Transcribe, as_json
 from tests.files.speech.tiny_whisper import tiny_whisper
@@ -55,11 +55,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with aws() as address:
+        yield address
 
 
 @pytest.fixture

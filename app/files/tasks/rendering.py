@@ -12,11 +12,12 @@ from app.core.resources import Resources
 from app.core.storage import CHUNK
 from app.core.tasks import RECOGNITION_QUEUE, task
 from app.core.telemetry import get_logger, span
-from app.files import service, tasks
+from app.files import service
 from app.files.recognition.result import RecognitionFailed
 from app.files.rendering.result import Rendered, RenderLimits, renders
 from app.files.service.keeping import remove
 from app.files.service.rendering import Rendering, ToRender
+from app.files.tasks import recognition
 from app.jobs import claims
 from app.jobs.errors import ClaimLost
 from app.models.base import uuid7
@@ -65,7 +66,7 @@ async def _make(resources: Resources, wanted: ToRender, made: dict[str, Renderin
     try:
         async with resources.storage.local_path(wanted.key) as path:
             with span("render", content=wanted.group):
-                found = await tasks.process().render(
+                found = await recognition.process().render(
                     path,
                     wanted.group,
                     wanted.label,
