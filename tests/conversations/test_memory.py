@@ -31,7 +31,7 @@ LATE = Remembered(4, "Customer: Hello again", (RememberedTurn("customer", "x" * 
 
 
 @pytest.fixture(scope="module")
-def dynamodb() -> Iterator[str]:
+def dynamodb_address() -> Iterator[str]:
     with aws() as address:
         yield address
 
@@ -43,7 +43,7 @@ async def memory(
     if request.param == "postgres":
         yield PostgresMemory(resources.db)
         return
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", request.getfixturevalue("dynamodb"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", request.getfixturevalue("dynamodb_address"))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
