@@ -92,8 +92,14 @@ async def test_of_many_writers_the_one_that_knows_most_wins(memory: Conversation
     assert found.position == 8
 
 
-async def test_a_table_that_is_missing_is_said_to_be_away(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("ENDPOINT_URL_DYNAMODB", aws), ("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x")):
+async def test_a_table_that_is_missing_is_said_to_be_away(
+    dynamodb_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("ENDPOINT_URL_DYNAMODB", dynamodb_address),
+        ("ACCESS_KEY_ID", "x"),
+        ("SECRET_ACCESS_KEY", "x"),
+    ):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     dynamodb._client.cache_clear()
