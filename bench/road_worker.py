@@ -9,8 +9,8 @@ import sys
 from app.commands.worker import arguments
 from app.core.settings import get_settings
 from app.core.tasks import celery
-from app.outbox.registry import Subscriptions
-from app.outbox.relay import run
+from app.relay.process import run
+from app.relay.registry import Subscriptions
 from bench.marking import Marked, deliveries
 
 

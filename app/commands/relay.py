@@ -3,8 +3,8 @@
 import asyncio
 
 from app.core.settings import get_settings
-from app.outbox.relay import run
-from app.outbox.subscriptions import build
+from app.relay.process import run
+from app.relay.subscriptions import build
 
 
 def main() -> None:

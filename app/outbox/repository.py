@@ -9,7 +9,7 @@ from app.core.pagination import Page
 from app.core.repository import Repository
 from app.models.outbox import OutboxRow, OutboxState
 from app.outbox.errors import OutboxEventMissing
-from app.outbox.wakeup import CHANNEL as WAKE_CHANNEL
+from app.outbox.writer import WAKE_CHANNEL
 
 
 class OutboxRepository(Repository[OutboxRow]):

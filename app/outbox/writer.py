@@ -12,6 +12,9 @@ from app.core.schemas import Event
 from app.core.telemetry import inject
 from app.models.outbox import OutboxRow, OutboxState
 
+WAKE_CHANNEL = "outbox"
+"""Notified with every row that is added (by a trigger) or redriven: relays sleep."""
+
 _outbox: Table = OutboxRow.__table__  # type: ignore[assignment]
 
 

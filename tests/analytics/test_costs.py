@@ -12,8 +12,8 @@ from app.core.resources import Resources
 from app.inference.calls import ModelCall
 from app.inference.platform import CostSection
 from app.models.outbox import OutboxRow
-from app.outbox import subscriptions
 from app.outbox.deliveries import Push
+from app.relay import subscriptions
 from tests.factories.people import Person, register
 
 BUDGET = CostSection(monthly_budget_usd=10)

@@ -15,7 +15,7 @@ from app.core.resources import Resources
 from app.core.tasks import Task, TaskCall
 from app.knowledge import tasks as knowledge_tasks
 from app.models.outbox import OutboxRow, OutboxState
-from app.outbox import subscriptions
+from app.relay import subscriptions
 from tests.factories.answers import Scripted
 from tests.factories.people import Person, register
 

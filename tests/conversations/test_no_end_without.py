@@ -22,7 +22,7 @@ from app.models.conversation import Conversation, Handling, Message, SessionStat
 from app.models.job import Job, JobState
 from app.models.outbox import OutboxRow, OutboxState
 from app.models.ticket import Ticket, TicketComment, TicketStatus, Visibility
-from app.outbox import subscriptions
+from app.relay import subscriptions
 from app.tickets import service as tickets
 from tests.factories.answers import Outcome, Scripted, answer, refusal
 from tests.factories.people import principal

@@ -18,8 +18,8 @@ from app.core.settings import ConversationSettings, Settings
 from app.core.tasks import configure
 from app.main import create_app
 from app.models.user import User
-from app.outbox import subscriptions
-from app.outbox.relay import Relay
+from app.relay import subscriptions
+from app.relay.delivering import Relay
 from tests.conversations.conftest import Desk
 from tests.factories.answers import answer
 from tests.factories.runs import serving

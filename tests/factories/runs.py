@@ -17,8 +17,8 @@ from app.core.resources import Resources
 from app.core.tasks import Task, TaskCall
 from app.core.telemetry import continued
 from app.models.outbox import OutboxRow, OutboxState
-from app.outbox import subscriptions
 from app.outbox.deliveries import REDIS_PREFIX, Push
+from app.relay import subscriptions
 from app.resolutions import tasks as resolution_tasks
 from mcp_server.server import build_http_app
 

@@ -11,8 +11,8 @@ from app.core.telemetry import configure_logging
 from app.files import events
 from app.files.service import JOB_KIND, PART_KIND
 from app.files.tasks import recognition as tasks
-from app.outbox.registry import Subscriptions
-from app.outbox.relay import run
+from app.relay.process import run
+from app.relay.registry import Subscriptions
 
 
 def subscriptions() -> Subscriptions:

@@ -3,7 +3,7 @@
 import asyncio
 
 from app.core.settings import get_settings
-from app.outbox.relay import run
+from app.relay.process import run
 from tests.faults.room import subscriptions
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from app.jobs import service as jobs
 from app.jobs.claims import hold
 from app.outbox import writer as outbox
 from app.outbox.deliveries import Delivery, Push
-from app.outbox.registry import Subscriptions
+from app.relay.registry import Subscriptions
 
 KIND = "test.recognition"
 FIRST_ATTEMPT_SECONDS = "first-attempt-seconds"

@@ -42,7 +42,7 @@ from app.models.file_part import FilePart
 from app.models.job import Job
 from app.models.outbox import OutboxRow
 from app.outbox.deliveries import Push
-from app.outbox.subscriptions import build
+from app.relay.subscriptions import build
 from tests.factories.people import Person
 from tests.files import samples
 from tests.files.conftest import Upload

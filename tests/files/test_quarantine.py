@@ -17,7 +17,7 @@ from app.jobs import claims
 from app.models.file import File, FileChange, FileSegment
 from app.models.job import Job, JobState
 from app.models.outbox import OutboxRow, OutboxState
-from app.outbox.subscriptions import build
+from app.relay.subscriptions import build
 from tests.factories import people
 from tests.factories.people import Person
 from tests.files import samples

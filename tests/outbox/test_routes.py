@@ -4,7 +4,7 @@ from sqlalchemy import text
 from app.core.auth import Role
 from app.core.resources import Resources
 from tests.factories.people import Person, register
-from tests.outbox.samples import Said, say, states
+from tests.relay.samples import Said, say, states
 
 DEAD = "/api/v1/outbox/dead"
 REDRIVE = "/api/v1/outbox/redrive"

@@ -16,7 +16,7 @@ from app.models.agent import AgentRun
 from app.models.learning import ExampleField
 from app.models.resolution import Resolution, ResolutionStep, RoutingDecision
 from app.models.ticket import TicketStatus
-from app.outbox import subscriptions
+from app.relay import subscriptions
 from app.resolutions import service
 from app.tickets import service as tickets
 from app.tickets.events import TicketCreated

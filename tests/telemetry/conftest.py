@@ -24,8 +24,8 @@ from app.core.settings import TelemetrySettings
 from app.core.tasks import CARRIER_HEADER, QUEUES, celery, configure
 from app.core.telemetry import JsonLines, configure_logging, configure_tracing
 from app.files.tasks import recognition as file_tasks
-from app.outbox.relay import Relay
-from app.outbox.subscriptions import build
+from app.relay.delivering import Relay
+from app.relay.subscriptions import build
 from app.tickets import tasks as ticket_tasks
 from tests.factories.people import Person, register
 from tests.factories.runs import tool_server

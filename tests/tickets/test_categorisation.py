@@ -10,7 +10,7 @@ from app.core.resources import Resources
 from app.core.tasks import TaskCall
 from app.models.outbox import OutboxRow
 from app.models.ticket import Priority, Ticket
-from app.outbox import subscriptions
+from app.relay import subscriptions
 from app.tickets import service
 from app.tickets.schemas import Categorisation, TicketOut
 from app.tickets.tasks import categorise_ticket

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.resources import Resources
-from app.outbox import subscriptions
+from app.relay import subscriptions
 from app.tickets import service
 from app.tickets.service import neglected
 from app.tickets.service.neglected import Rounds

@@ -10,7 +10,7 @@ from app.core.clock import now
 from app.core.schemas import Event
 from app.files import events as files
 from app.outbox.deliveries import Push
-from app.outbox.subscriptions import build
+from app.relay.subscriptions import build
 from app.tickets import events as tickets
 from app.websocket.messages import SERVER_MESSAGE
 

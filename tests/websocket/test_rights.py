@@ -14,8 +14,8 @@ from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.tasks import configure
 from app.models.ticket import Ticket
-from app.outbox.relay import Relay
-from app.outbox.subscriptions import build
+from app.relay.delivering import Relay
+from app.relay.subscriptions import build
 from app.tickets import service as desk
 from app.websocket.gather import Gather
 from app.websocket.repository import DATABASE_AWAY

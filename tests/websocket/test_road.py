@@ -16,8 +16,8 @@ from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job, JobState
 from app.models.ticket import TicketStatus, Visibility
 from app.outbox import writer as outbox
-from app.outbox.relay import Relay
-from app.outbox.subscriptions import build
+from app.relay.delivering import Relay
+from app.relay.subscriptions import build
 from app.tickets import service
 from tests.factories import people, tickets
 from tests.websocket.conftest import Client, Document, Server

@@ -15,8 +15,8 @@ import pytest
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.tasks import configure
-from app.outbox.relay import Relay
-from app.outbox.subscriptions import build
+from app.relay.delivering import Relay
+from app.relay.subscriptions import build
 from app.tickets import service
 from tests.factories import people, tickets
 from tests.websocket.conftest import Client, Server, ServerFactory

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import BigInteger, Text
 
 from app.core.db import Database
-from app.outbox.plan import Plan, PlannedPush
+from app.relay.plan import Plan, PlannedPush
 
 _LOCK_SPACE = 0x6E6F7469  # "noti": the first key of our advisory locks, apart from everybody else's
 

@@ -6,8 +6,8 @@ import pytest
 from app.core.resources import Resources
 from app.core.tasks import task
 from app.jobs.events import JobDue, JobExhausted
-from app.outbox.registry import Subscriptions, UnknownEvent
-from tests.outbox.samples import Said, push_words
+from app.relay.registry import Subscriptions, UnknownEvent
+from tests.relay.samples import Said, push_words
 
 JOB = uuid.UUID(int=7)
 

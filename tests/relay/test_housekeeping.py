@@ -9,9 +9,9 @@ from app.core.db import Database
 from app.core.resources import Resources
 from app.core.settings import JobSettings
 from app.jobs import service as jobs
-from app.outbox import housekeeping
-from app.outbox.housekeeping import keep_house, prune
-from tests.outbox.samples import Said, Shouted, relay, rows, say
+from app.relay import housekeeping
+from app.relay.housekeeping import keep_house, prune
+from tests.relay.samples import Said, Shouted, relay, rows, say
 
 
 async def grow_old(resources: Resources, up_to: int = 2**62) -> None:

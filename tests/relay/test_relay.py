@@ -15,12 +15,13 @@ from app.core.redis import connect
 from app.core.resources import Resources
 from app.core.tasks import CARRIER_HEADER, TaskCall
 from app.core.telemetry import continued
-from app.outbox import batch, notifications, plan, writer
+from app.outbox import writer
 from app.outbox.deliveries import Push
-from app.outbox.notifications import NumberTaken
-from app.outbox.registry import Subscriptions
-from app.outbox.relay import Relay
-from tests.outbox.samples import (
+from app.relay import batch, notifications, plan
+from app.relay.delivering import Relay
+from app.relay.notifications import NumberTaken
+from app.relay.registry import Subscriptions
+from tests.relay.samples import (
     QUESTION,
     Asked,
     Said,

@@ -6,11 +6,10 @@ from typing import Any
 
 from app.core.db import DATABASE_AWAY, Database
 from app.core.telemetry import get_logger
+from app.outbox.writer import WAKE_CHANNEL
 
 log = get_logger(__name__)
 
-
-CHANNEL = "outbox"
 RECONNECT_FIRST_SECONDS = 0.2
 RECONNECT_MOST_SECONDS = 10.0
 PROBE_SECONDS = 30.0
@@ -52,7 +51,7 @@ class Wakeup:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             try:
                 driver.add_termination_listener(lambda _connection: ended.set())
-                await driver.add_listener(CHANNEL, lambda *_: self._woken.set())
+                await driver.add_listener(WAKE_CHANNEL, lambda *_: self._woken.set())
                 self.listening.set()
                 # What came while nobody listened.
                 self._woken.set()

@@ -16,8 +16,8 @@ from app.core.settings import OutboxSettings
 from app.core.tasks import configure, task
 from app.outbox import writer
 from app.outbox.deliveries import Delivery, Push
-from app.outbox.registry import Subscriptions
-from app.outbox.relay import Relay
+from app.relay.delivering import Relay
+from app.relay.registry import Subscriptions
 
 
 class Said(Event):

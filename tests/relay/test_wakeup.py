@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from app.core.db import Database
 from app.core.resources import Resources
-from app.outbox import wakeup as waking
-from app.outbox.wakeup import Wakeup
-from tests.outbox.samples import Said, rows, say
+from app.relay import wakeup as waking
+from app.relay.wakeup import Wakeup
+from tests.relay.samples import Said, rows, say
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN \"outbox\"' AND datname = current_database()"
 

@@ -15,13 +15,13 @@ from app.core.db import Database
 from app.core.redis import connect
 from app.core.resources import NotConfigured, Resources
 from app.core.tasks import configure
-from app.outbox import relay as relaying
 from app.outbox.deliveries import Push
-from app.outbox.registry import Subscriptions
-from app.outbox.relay import run, serve
-from app.outbox.subscriptions import build
-from app.outbox.wakeup import Wakeup
-from tests.outbox.samples import Asked, Said, impatient, listening, next_messages, rows, say, states, subscriptions
+from app.relay import delivering as relaying
+from app.relay.process import run, serve
+from app.relay.registry import Subscriptions
+from app.relay.subscriptions import build
+from app.relay.wakeup import Wakeup
+from tests.relay.samples import Asked, Said, impatient, listening, next_messages, rows, say, states, subscriptions
 
 PENDING = "SELECT 1 FROM outbox WHERE state = 'pending'"
 

@@ -8,9 +8,9 @@ import pytest
 
 from app.core.resources import Resources
 from app.outbox.deliveries import Push
-from app.outbox.registry import Subscriptions
-from app.outbox.relay import Relay
-from tests.outbox.samples import Said, impatient, listening, next_messages, relay, rows, say, states
+from app.relay.delivering import Relay
+from app.relay.registry import Subscriptions
+from tests.relay.samples import Said, impatient, listening, next_messages, relay, rows, say, states
 
 AGGREGATES, EVENTS = 12, 15
 

@@ -29,7 +29,7 @@ from app.knowledge import tasks as knowledge_tasks
 from app.knowledge.service import JOB_KIND as INDEXING
 from app.learning import tasks as learning_tasks
 from app.learning.service import JOB_KIND as TRAINING
-from app.outbox.registry import Subscriptions
+from app.relay.registry import Subscriptions
 from app.resolutions import deliveries as resolution_deliveries
 from app.resolutions import tasks as resolution_tasks
 from app.resolutions.service import JOB_KIND as RESOLUTION

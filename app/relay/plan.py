@@ -8,9 +8,9 @@ from opentelemetry.trace import SpanKind
 
 from app.core.tasks import TaskCall
 from app.core.telemetry import continued, inject, span
-from app.outbox.batch import ClaimedRow, Failure
 from app.outbox.deliveries import Push
-from app.outbox.registry import Subscriptions
+from app.relay.batch import ClaimedRow, Failure
+from app.relay.registry import Subscriptions
 
 
 class RepeatedChannel(Exception):

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from app.core.redis import REDIS_AWAY
 from app.core.tasks import CARRIER_HEADER, celery
-from app.outbox.plan import Plan, PlannedCall
+from app.relay.plan import Plan, PlannedCall
 
 AWAY = (OperationalError, RedisError, *REDIS_AWAY)
 """The broker's fault, not a row's."""
