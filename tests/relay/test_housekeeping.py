@@ -79,12 +79,15 @@ async def test_abandoned_jobs_and_old_rows_are_seen_to_as_long_as_the_relay_runs
     async with resources.db.unit_of_work() as db:
         jobs.create(db, kind="test", subject="x", start=False)
     eager = resources.settings.model_copy(update={"jobs": JobSettings(claim_seconds=0.05, reap_seconds=0.02)})
+
+    async def types() -> list[str]:
+        return [row.type for row in await rows(resources, "SELECT DISTINCT type FROM outbox")]
+
     keeping = asyncio.create_task(keep_house(replace(resources, settings=eager)))
     try:
         async with asyncio.timeout(20):
-            while not await rows(resources, "SELECT id FROM outbox WHERE type = 'job.due'"):  # noqa: ASYNC110 - only the database knows
+            while await types() != ["job.due"]:  # noqa: ASYNC110 - only the database knows
                 await asyncio.sleep(0.01)
-        assert await rows(resources, "SELECT id FROM outbox WHERE type = 'test.said'") == []
     finally:
         keeping.cancel()
         with suppress(asyncio.CancelledError):
