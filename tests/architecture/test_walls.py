@@ -45,3 +45,10 @@ def test_only_settings_read_the_environment() -> None:
     read = re.compile(r"environ(\[|\.get|\.setdefault|\.pop)|getenv\(")
     readers = [str(path.relative_to(ROOT)) for path in MODULES if read.search(path.read_text())]
     assert readers == []
+
+
+def test_the_architecture_page_names_every_room_and_no_other() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"^\| `(app/\w+|mcp_\w+)` \|", page, re.MULTILINE)
+    rooms = [path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("app/*/__init__.py")]
+    assert sorted(named) == sorted({*rooms, "mcp_server", "mcp_client"})
