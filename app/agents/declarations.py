@@ -10,6 +10,7 @@ from pydantic_ai.toolsets import AbstractToolset
 
 from app.agents.results import (
     ContextResult,
+    EntailmentResult,
     EscalationResult,
     FileFindings,
     GroundedDraft,
@@ -71,7 +72,7 @@ def _agent(kind: AgentType, answer: type[Any]) -> Agent[RunDeps, Any]:
         retries={"tools": TOOL_RETRIES, "output": ANSWER_RETRIES},
     )
     # Once a run, not once a step: one connection, and one list of tools from beginning to end.
-    if kind is not AgentType.ANSWER:
+    if kind not in (AgentType.ANSWER, AgentType.ENTAILMENT):
         agent.toolset(per_run_step=False)(_toolset)
     return agent
 
@@ -102,6 +103,7 @@ ANSWERS: dict[AgentType, type[BaseModel]] = {
     AgentType.ESCALATION: EscalationResult,
     AgentType.LEARNING: LearningResult,
     AgentType.ANSWER: GroundedDraft,
+    AgentType.ENTAILMENT: EntailmentResult,
 }
 
 

@@ -92,6 +92,17 @@ class GroundedDraft(BaseModel):
     sentences: Annotated[list[DraftSentence], Field(max_length=30)]
 
 
+class ClaimSupport(BaseModel):
+    number: Annotated[int, Field(ge=0, le=100)]
+    support: Share
+
+
+class EntailmentResult(BaseModel):
+    """How far each of the claims that were given follows from its quotes."""
+
+    claims: Annotated[list[ClaimSupport], Field(max_length=100)]
+
+
 class QualityResult(BaseModel):
     verdict: Literal["pass", "revise", "reject"]
     has_solution: bool

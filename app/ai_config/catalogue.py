@@ -59,6 +59,7 @@ class AgentType(StrEnum):
     ESCALATION = "escalation"
     LEARNING = "learning"
     ANSWER = "answer"
+    ENTAILMENT = "entailment"
 
 
 AGENT_OF: dict[Operation, AgentType] = {
@@ -73,6 +74,7 @@ AGENT_OF: dict[Operation, AgentType] = {
     Operation.ESCALATE: AgentType.ESCALATION,
     Operation.LEARN: AgentType.LEARNING,
     Operation.ANSWER: AgentType.ANSWER,
+    Operation.JUDGE_CLAIMS: AgentType.ENTAILMENT,
 }
 
 
@@ -151,6 +153,7 @@ POLICIES: dict[AgentType, ToolPolicy] = {
     AgentType.QUALITY: _ALONE,
     AgentType.ESCALATION: _ALONE,
     AgentType.LEARNING: _ALONE,
-    # It answers from what was found for it, and from nothing else.
+    # They work from what was found, and from nothing else.
     AgentType.ANSWER: ToolPolicy(frozenset(), frozenset(), ()),
+    AgentType.ENTAILMENT: ToolPolicy(frozenset(), frozenset(), ()),
 }

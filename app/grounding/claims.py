@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from app.agents.results import GroundedDraft, PassageQuote
 from app.grounding.evidence import Excerpt
 from app.grounding.outcome import Citation, Sentence
-from app.inference.embedding import likeness
-from app.inference.wording import codes, denies, figures, terms
+from app.inference.local import entailing
 
-WORDS_SHARE = 0.5
 _SPACE = re.compile(r"\s+")
 
 
@@ -44,25 +42,16 @@ def _citation(quote: PassageQuote, excerpts: Mapping[str, Excerpt]) -> Citation 
     )
 
 
-def support(sentence: Sentence) -> float:
-    """How far the sentence follows from its quotes, 0 to 1. CPU work: call it in a thread.
-
-    A figure, code or denial that the quotes do not share leaves nothing; the rest is half words, half meaning.
-    """
-    said = " ".join(citation.quote for citation in sentence.citations)
-    if not said:
-        return 0.0
-    if sentence.text in said or _SPACE.sub(" ", sentence.text) in _SPACE.sub(" ", said):
-        return 1.0
-    if figures(sentence.text) - figures(said) or codes(sentence.text) - codes(said):
-        return 0.0
-    if denies(sentence.text) != denies(said):
-        return 0.0
-    claimed = set(terms(sentence.text))
-    words = len(claimed.intersection(terms(said))) / len(claimed) if claimed else 0.0
-    meaning = max(likeness(sentence.text, [said])[0], 0.0)
-    return WORDS_SHARE * words + (1 - WORDS_SHARE) * meaning
+def supports(sentences: Sequence[Sentence]) -> list[float]:
+    """How far each sentence follows from its quotes, 0 to 1, by its words and meaning. CPU work: call it in a thread."""
+    return [entailing.support(sentence.text, quotes(sentence)) for sentence in sentences]
 
 
-def least_support(sentences: Sequence[Sentence]) -> float:
-    return min((support(sentence) for sentence in sentences), default=0.0)
+def open_to_judgement(sentence: Sentence) -> bool:
+    """Whether there is anything to judge: what repeats its quotes follows from them, what adds to them does not."""
+    said = quotes(sentence)
+    return bool(said) and not entailing.repeats(sentence.text, said) and not entailing.adds_figures(sentence.text, said)
+
+
+def quotes(sentence: Sentence) -> str:
+    return " ".join(citation.quote for citation in sentence.citations)

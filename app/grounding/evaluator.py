@@ -5,7 +5,6 @@ Knows no database and no model but the sentence model: what it is given is all t
 
 from collections.abc import Sequence
 
-from app.grounding.claims import least_support
 from app.grounding.conflicts import conflicts
 from app.grounding.evidence import Excerpt
 from app.grounding.outcome import Reason, Sentence, Signals
@@ -33,8 +32,10 @@ def refused_before(judged: Judged, signals: Signals | None, thresholds: Threshol
     return None
 
 
-def drafted(judged: Judged, sentences: Sequence[Sentence], excerpts: Sequence[Excerpt]) -> Signals:
-    """What can be said of a draft."""
+def drafted(
+    judged: Judged, sentences: Sequence[Sentence], excerpts: Sequence[Excerpt], supports: Sequence[float]
+) -> Signals:
+    """What can be said of a draft; `supports` are its sentences' own, in their order."""
     cited = {citation.document_id for sentence in sentences for citation in sentence.citations}
     used = [pair for pair in judged if pair[0].document_id in cited]
     top = judged[0][1]
@@ -43,6 +44,7 @@ def drafted(judged: Judged, sentences: Sequence[Sentence], excerpts: Sequence[Ex
         judged,
         used or judged[:1],
         sentences=sentences,
+        support=round(min(supports), 4) if supports else None,
         rivals=[one for one in excerpts if one.evidence.doc_id in likely],
     )
 
@@ -65,6 +67,7 @@ def _signals(
     used: Judged,
     *,
     sentences: Sequence[Sentence] | None = None,
+    support: float | None = None,
     rivals: Sequence[Excerpt] = (),
     model_error: str | None = None,
 ) -> Signals:
@@ -79,6 +82,6 @@ def _signals(
         missing=tuple(sorted(frozenset[str].intersection(*(match.unsaid for match, _ in used)))),
         conflicts=conflicts(citations, rivals),
         cited=sum(bool(one.citations) for one in sentences) / len(sentences) if sentences else None,
-        support=round(least_support(sentences), 4) if sentences else None,
+        support=support,
         model_error=model_error,
     )

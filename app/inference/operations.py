@@ -15,5 +15,6 @@ class Operation(StrEnum):
     ESCALATE = "escalate"
     LEARN = "learn"
     ANSWER = "answer"
+    JUDGE_CLAIMS = "judge_claims"
     SUMMARIZE = "summarize"
     EMBED = "embed"

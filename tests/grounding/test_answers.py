@@ -1,17 +1,22 @@
 """Questions to a desk that holds documents: answered from them with citations that stand, or refused with a reason."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelResponse
 from sqlalchemy import select
 
+from app.agents.errors import RunFailure
 from app.core.auth import Principal, Role
+from app.core.db import DATABASE_AWAY, Database
 from app.core.resources import Resources
 from app.grounding import evaluator, service
 from app.grounding.outcome import Answer, Reason, Refusal, Turn
 from app.models.agent import AiConfig
 from app.models.knowledge import DocumentVersion
-from app.models.spending import ModelCallRow
+from app.models.spending import ModelCallRow, PlatformVersion
 from tests.agents.models import Script, calling, refusing
 from tests.factories.people import Person
 
@@ -69,10 +74,10 @@ async def test_a_short_question_is_understood_from_what_was_said_before(desk: Re
     assert isinstance(await service.answer(desk, principal(ada), "And now?"), Refusal)
 
 
-async def remote(desk: Resources, model: str = "compatible:test/one") -> None:
+async def remote(desk: Resources, agent: str = "answer") -> None:
     async with desk.db.unit_of_work() as db:
-        row = (await db.execute(select(AiConfig).where(AiConfig.agent_type == "answer"))).scalar_one()
-        row.model = model
+        row = (await db.execute(select(AiConfig).where(AiConfig.agent_type == agent))).scalar_one()
+        row.model = "compatible:test/one"
 
 
 EMPTY, GREEN = "The printer shows E-77 when its tray is empty.", "Hold the green button until E-77 is gone."
@@ -109,6 +114,63 @@ async def test_a_model_that_fails_leaves_no_answer(desk: Resources, ada: Person)
         refusal = await service.answer(desk, principal(ada), ASKED, resolve=Script([step]).resolve)
         assert isinstance(refusal, Refusal)
         assert refusal.reason is Reason.LLM_ERROR
+
+
+PARAPHRASED = ("Keep pressing the button in green until E-77 goes away.", GREEN)
+
+
+def judging(*judged: tuple[int, float]) -> ModelResponse:
+    return calling("final_result", claims=[{"number": number, "support": share} for number, share in judged])
+
+
+@pytest.mark.parametrize(
+    ("judgement", "reason"),
+    [
+        (judging((1, 0.9)), None),
+        (judging((1, 0.1)), Reason.UNSUPPORTED_CLAIM),
+        (judging((1, 0.9), (1, 0.0)), Reason.UNSUPPORTED_CLAIM),
+        (judging((7, 1.0)), Reason.UNSUPPORTED_CLAIM),
+        (judging(), Reason.UNSUPPORTED_CLAIM),
+        (refusing(418), Reason.LLM_ERROR),
+    ],
+    ids=["follows", "does_not", "says_both", "another_claim", "says_nothing", "fails"],
+)
+async def test_a_model_that_is_configured_to_judge_decides_what_words_cannot(
+    desk: Resources, ada: Person, judgement: ModelResponse | Exception, reason: Reason | None
+) -> None:
+    await remote(desk)
+    await remote(desk, "entailment")
+    script = Script([drafting((EMPTY, EMPTY), PARAPHRASED), judgement])
+    outcome = await service.answer(desk, principal(ada), ASKED, resolve=script.resolve)
+    assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
+    claims = json.loads(str(script.seen[1][0].parts[0].content))["material"]["claims"]  # type: ignore[union-attr]
+    # What repeats its quote needs no judge.
+    assert claims == [{"number": 1, "text": PARAPHRASED[0], "quotes": GREEN}]
+    async with desk.db.session() as db:
+        asked = await db.execute(select(ModelCallRow.operation).order_by(ModelCallRow.id))
+    assert [operation for (operation,) in asked] == ["answer", "judge_claims"]
+
+
+async def test_no_model_can_judge_a_code_into_a_quote(desk: Resources, ada: Person) -> None:
+    await remote(desk)
+    await remote(desk, "entailment")
+    script = Script([drafting(("E-78 means that its tray is empty.", EMPTY)), judging((0, 1.0))])
+    outcome = await service.answer(desk, principal(ada), ASKED, resolve=script.resolve)
+    assert isinstance(outcome, Refusal)
+    assert (outcome.reason, len(script.seen)) == (Reason.UNSUPPORTED_CLAIM, 1)
+
+
+async def test_what_may_pass_is_raised_so_that_it_is_tried_again(desk: Resources, ada: Person) -> None:
+    await remote(desk)
+    async with desk.db.unit_of_work() as db:
+        alone = {"fallbacks": {"default": []}, "providers": {"default": {"attempts": 1}}}
+        db.add(PlatformVersion(version=1, sections=alone, author_id=ada.id))
+    for step in (refusing(500), refusing(429)):
+        with pytest.raises(RunFailure):
+            await service.answer(desk, principal(ada), ASKED, resolve=Script([step]).resolve)
+    away = Database("postgresql://nobody@127.0.0.1:9/none", desk.settings.database)
+    with pytest.raises(DATABASE_AWAY):
+        await service.answer(replace(desk, db=away), principal(ada), ASKED)
 
 
 async def test_an_evaluator_that_fails_leaves_no_answer(

@@ -5,19 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from app.grounding import claims
 from app.grounding.confidence import chances
 from app.grounding.conflicts import conflict
-from app.grounding.outcome import Citation, Sentence
 from app.grounding.thresholds import effective
 from app.inference.local.answering import answer
+from app.inference.local.entailing import support
 from app.inference.wording import codes, denies
 from app.knowledge.service import Match, Matches
-
-
-def sentence(text: str, quote: str) -> Sentence:
-    one = uuid.uuid4()
-    return Sentence(text, (Citation(one, 1, one, 0, len(quote), "Title", None, quote),))
 
 
 @pytest.mark.parametrize(
@@ -37,12 +31,12 @@ def test_sentences_in_like_words_that_differ_contradict_each_other(one: str, oth
 
 def test_a_sentence_is_supported_by_what_says_the_same() -> None:
     quote = "Hold the green button for 10 seconds until E-77 is gone."
-    assert claims.support(sentence(quote, quote)) == 1
-    assert claims.support(sentence("Keep the green button pressed for 10 seconds.", quote)) > 0.6
-    assert claims.support(sentence("Buy a new printer from another vendor.", quote)) < 0.3
+    assert support(quote, quote) == 1
+    assert support("Keep the green button pressed for 10 seconds.", quote) > 0.6
+    assert support("Buy a new printer from another vendor.", quote) < 0.3
     for false in ("Hold the green button for 20 seconds.", "Do not hold the green button until E-77 is gone.", "E-78"):
-        assert claims.support(sentence(false, quote)) == 0
-    assert claims.support(Sentence("Hold the green button.", ())) == 0
+        assert support(false, quote) == 0
+    assert support("Hold the green button.", "") == 0
 
 
 def test_codes_are_words_with_digits_and_denials_cancel_out() -> None:

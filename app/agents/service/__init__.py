@@ -1,6 +1,6 @@
 """What can be done with runs: ask for one, carry it out, wait for it, look at it."""
 
-from app.agents.service.answering import Written, write_answer
+from app.agents.service.answering import Claim, Written, judge_claims, write_answer
 from app.agents.service.batches import batch_shown, start_batch
 from app.agents.service.executing import execute, file_processed, give_up
 from app.agents.service.opening import NewTicket, open_ticket
@@ -12,6 +12,7 @@ from app.agents.service.waiting import channel, wait
 
 __all__ = [
     "JOB_KIND",
+    "Claim",
     "NewTicket",
     "RepeatKey",
     "Written",
@@ -21,6 +22,7 @@ __all__ = [
     "execute",
     "file_processed",
     "give_up",
+    "judge_claims",
     "open_ticket",
     "request",
     "shown",

@@ -1,15 +1,18 @@
-"""Drafts of answers: no run that anybody waits for or looks at, but with the same models, limits, privacy and price."""
+"""Drafts of answers, and judgements of them: no run that anybody waits for or looks at, but with the same models,
+limits, privacy and price."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
-from app.agents.results import GroundedDraft
+from app.agents.results import EntailmentResult, GroundedDraft
 from app.agents.running import Meter, Prompt, run_agent
 from app.ai_config import service as ai_config
-from app.ai_config.catalogue import AgentType
+from app.ai_config.catalogue import AGENT_OF
 from app.ai_config.errors import ConfigMissing
 from app.ai_config.prompts import rendered, variables
 from app.ai_config.schemas import ConfigValues
@@ -17,8 +20,11 @@ from app.analytics import service as analytics
 from app.core.auth import Principal
 from app.core.resources import Resources
 from app.inference.assembly import ResolveModel
+from app.inference.local.model import LOCAL_MODEL
 from app.inference.operations import Operation
+from app.inference.platform import Platform
 from app.inference.registry import resolve as resolve_model
+from app.models.agent import AiConfig
 from app.providers import service as providers
 
 
@@ -26,6 +32,22 @@ from app.providers import service as providers
 class Written:
     draft: GroundedDraft
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`quotes` is all that its text may rest on."""
+
+    number: int
+    text: str
+    quotes: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    config: AiConfig
+    rules: Platform
+    over_budget: bool
 
 
 async def write_answer(
@@ -38,16 +60,6 @@ async def write_answer(
     resolve: ResolveModel = resolve_model,
 ) -> Written:
     """A draft from these passages and nothing else. Raises RunFailure; what was asked of models is paid for anyway."""
-    async with resources.db.session() as db:
-        try:
-            row = await ai_config.chosen(db, AgentType.ANSWER, f"user:{who.user_id}")
-        except ConfigMissing as error:
-            raise RunFailure(error.detail, passing=False) from error
-        rules = await providers.platform(db)
-        stopped = await analytics.over_budget(db, rules.costs)
-    config = ConfigValues.model_validate(row)
-    instructions = rendered(config.system_prompt, variables(resources.settings, ()))
-    deps = RunDeps(instructions, frozenset(), mcp_url="", token="", headers={}, must_create=False)
     prompt = Prompt(
         operation=Operation.ANSWER,
         user_input=question,
@@ -55,17 +67,62 @@ async def write_answer(
         conversation_history=list(said_before),
         material={"passages": list(passages)},
     )
+    setting = await _setting(resources, who, Operation.ANSWER)
+    draft, model = await _run(resources, who, prompt, setting, resolve)
+    return Written(GroundedDraft.model_validate(draft), model)
+
+
+async def judge_claims(
+    resources: Resources, who: Principal, claims: Sequence[Claim], *, resolve: ResolveModel = resolve_model
+) -> dict[int, float] | None:
+    """How far each claim follows from its quotes, 0 to 1, by its number; one that the model passes over does not
+    follow. None where no model but `local` is configured to judge. Raises RunFailure."""
+    setting = await _setting(resources, who, Operation.JUDGE_CLAIMS)
+    if setting.config.model == LOCAL_MODEL:
+        return None
+    prompt = Prompt(
+        operation=Operation.JUDGE_CLAIMS,
+        user_input="",
+        files=[],
+        material={"claims": [asdict(claim) for claim in claims]},
+    )
+    found, _ = await _run(resources, who, prompt, setting, resolve)
+    judged = dict.fromkeys((claim.number for claim in claims), 0.0)
+    # Sorted, so that of two judgements of one claim the lower one stands.
+    for one in sorted(EntailmentResult.model_validate(found).claims, key=lambda one: -one.support):
+        if one.number in judged:
+            judged[one.number] = one.support
+    return judged
+
+
+async def _setting(resources: Resources, who: Principal, operation: Operation) -> _Setting:
+    async with resources.db.session() as db:
+        try:
+            row = await ai_config.chosen(db, AGENT_OF[operation], f"user:{who.user_id}")
+        except ConfigMissing as error:
+            raise RunFailure(error.detail, passing=False) from error
+        rules = await providers.platform(db)
+        return _Setting(row, rules, await analytics.over_budget(db, rules.costs))
+
+
+async def _run(
+    resources: Resources, who: Principal, prompt: Prompt, setting: _Setting, resolve: ResolveModel
+) -> tuple[BaseModel, str]:
+    """What the agent answered, and the model that did."""
+    config = ConfigValues.model_validate(setting.config)
+    instructions = rendered(config.system_prompt, variables(resources.settings, ()))
+    deps = RunDeps(instructions, frozenset(), mcp_url="", token="", headers={}, must_create=False)
     meter = Meter()
     try:
-        draft = await run_agent(
-            AgentType.ANSWER,
+        answer = await run_agent(
+            AGENT_OF[Operation(prompt.operation)],
             prompt,
             config=config,
             deps=deps,
             meter=meter,
-            road=providers.road(resources, rules, resolve, over_budget=stopped),
+            road=providers.road(resources, setting.rules, resolve, over_budget=setting.over_budget),
             user_id=who.user_id,
-            version=row.version,
+            version=setting.config.version,
         )
     finally:
         async with resources.db.unit_of_work() as db:
@@ -75,6 +132,6 @@ async def write_answer(
                 user_id=who.user_id,
                 operation=prompt.operation,
                 run_id=None,
-                costs=rules.costs,
+                costs=setting.rules.costs,
             )
-    return Written(GroundedDraft.model_validate(draft), meter.journal.answered_by or config.model)
+    return answer, meter.journal.answered_by or config.model

@@ -8,13 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents import service as agents
 from app.agents.errors import RunFailure
 from app.core.auth import Principal
+from app.core.db import DATABASE_AWAY
+from app.core.errors import Unavailable
 from app.core.resources import Resources
 from app.core.telemetry import get_logger, span
 from app.grounding import claims, evaluator
 from app.grounding.confidence import by_chance
 from app.grounding.evaluator import Judged
 from app.grounding.evidence import Excerpt
-from app.grounding.outcome import Answer, Reason, Refusal, Signals, Turn
+from app.grounding.outcome import Answer, Reason, Refusal, Sentence, Signals, Turn
 from app.grounding.service import thresholds as rules
 from app.inference.assembly import ResolveModel
 from app.inference.local.model import LOCAL_MODEL
@@ -41,10 +43,13 @@ async def answer(
     context: Sequence[Turn] = (),
     resolve: ResolveModel = resolve_model,
 ) -> Answer | Refusal:
-    """Never raises for what a model, a database or the evaluator does: what was not judged is not sent."""
+    """What was not judged is not sent. Raises what may pass, so that it is tried again: the database's errors,
+    Unavailable, and RunFailure where a provider may answer in a moment. All else that fails is a refusal."""
     with span("grounding.answer"):
         try:
             return await _answer(resources, who, question, context, resolve)
+        except (*DATABASE_AWAY, Unavailable, RunFailure):
+            raise
         except Exception as error:  # noqa: BLE001 - whatever fails here, the question goes to a person
             log.warning("answer_failed", error=type(error).__name__)
             return Refusal(Reason.LLM_ERROR, None, (), LOCAL_MODEL, 0)
@@ -71,14 +76,31 @@ async def _answer(
             said_before=[{"role": turn.role, "content": turn.text} for turn in context[-TURNS_GIVEN:]],
             resolve=resolve,
         )
+        sentences = claims.looked_up(written.draft, {one.name: one for one in excerpts})
+        supports = await _supports(resources, who, sentences, resolve)
     except RunFailure as failure:
+        if failure.passing:
+            raise
         failed = evaluator.found(judged, model_error=type(failure.__cause__ or failure).__name__)
         return Refusal(Reason.LLM_ERROR, failed, evidence, LOCAL_MODEL, version)
-    sentences = claims.looked_up(written.draft, {one.name: one for one in excerpts})
-    final: Signals = await asyncio.to_thread(evaluator.drafted, judged, sentences, excerpts)
+    final: Signals = await asyncio.to_thread(evaluator.drafted, judged, sentences, excerpts, supports)
     if (reason := evaluator.refused(sentences, final, limits)) is not None:
         return Refusal(reason, final, evidence, written.model, version)
     return Answer(tuple(sentences), final, evidence, written.model, version)
+
+
+async def _supports(
+    resources: Resources, who: Principal, sentences: Sequence[Sentence], resolve: ResolveModel
+) -> list[float]:
+    """By words and meaning; where a model is configured to judge, by that model what those cannot settle."""
+    measured = await asyncio.to_thread(claims.supports, sentences)
+    unsettled = [
+        agents.Claim(number, one.text, claims.quotes(one))
+        for number, one in enumerate(sentences)
+        if claims.open_to_judgement(one)
+    ]
+    judged = await agents.judge_claims(resources, who, unsettled, resolve=resolve) if unsettled else None
+    return [(judged or {}).get(number, value) for number, value in enumerate(measured)]
 
 
 def standalone(question: str, context: Sequence[Turn]) -> str:
