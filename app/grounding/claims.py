@@ -43,7 +43,7 @@ def _citation(quote: PassageQuote, excerpts: Mapping[str, Excerpt]) -> Citation 
 
 
 def supports(sentences: Sequence[Sentence]) -> list[float]:
-    """How far each sentence follows from its quotes, 0 to 1, by its words and meaning. CPU work: call it in a thread."""
+    """How far each sentence follows from its quotes, 0 to 1, by words and meaning. CPU work: call it in a thread."""
     return [entailing.support(sentence.text, quotes(sentence)) for sentence in sentences]
 
 
