@@ -7,6 +7,8 @@ from app.core.telemetry import configure_logging, configure_tracing
 from mcp_server.server import build_http_app
 
 GRACE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75
+"""Of a silent connection. Longer than agents keep theirs, so that none is closed under a call."""
 
 
 def main() -> None:
@@ -22,6 +24,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
 
 

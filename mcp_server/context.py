@@ -31,7 +31,7 @@ class Call:
 @asynccontextmanager
 async def reading(desk: Desk) -> AsyncIterator[Call]:
     with readable_errors():
-        async with desk.resources.db.session() as db:
+        async with desk.resources.db.reading() as db:
             yield Call(db, caller(), run_id(), desk.resources)
 
 

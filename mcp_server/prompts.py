@@ -8,6 +8,7 @@ from fastmcp.prompts import Message
 from pydantic import Field
 
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.resources import ticket_document
 from mcp_server.tools.shapes import Report, TicketId
 
@@ -16,7 +17,7 @@ _TICKET = Field(description="The ticket's number.")
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("prompts", mask_error_details=True)
+    server: FastMCP[Any] = part("prompts")
 
     async def about(ticket_id: int, request: str) -> list[Message]:
         try:

@@ -15,13 +15,14 @@ from app.files import service as files
 from app.tickets import service as tickets
 from mcp_server.context import reading
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 
 _FOR_THE_MODEL = Annotations(audience=["assistant", "user"], priority=0.5)
 COMMENTS = 100
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("resources", mask_error_details=True)
+    server: FastMCP[Any] = part("resources")
 
     @server.resource("ticket://{ticket_id}", name="ticket", mime_type="application/json", annotations=_FOR_THE_MODEL)
     async def ticket(ticket_id: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from mcp_server import prompts, resources
 from mcp_server.auth import PersonTokenVerifier, ToolScopes
 from mcp_server.desk import Desk
 from mcp_server.limits import Limits
+from mcp_server.parts import PlainSchemas
 from mcp_server.tools import (
     customer_tools,
     file_analysis_tools,
@@ -63,10 +64,14 @@ def build_server(source: Resources | Settings, *, at_end: Callable[[], object] |
         NAME,
         instructions=INSTRUCTIONS,
         auth=PersonTokenVerifier(desk),
-        middleware=[ToolScopes(), Limits(desk)],
+        middleware=[ToolScopes(), Limits(desk), PlainSchemas()],
         lifespan=lifespan,
         mask_error_details=True,
+        dereference_schemas=False,
     )
+    # No tool of ours takes an argument from a header. Unless told so, the protocol's layer lists every tool before each
+    # call to find out.
+    server._mcp_server.get_tool_input_schema = lambda _tool: None  # noqa: SLF001 - FastMCP passes no such setting on
     for part in _PARTS:
         server.mount(part.build(desk))
 

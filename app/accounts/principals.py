@@ -110,7 +110,7 @@ def is_key(token: str) -> bool:
 async def _tool_principal(resources: Resources, claims: Claims) -> Principal:
     if claims.scopes is None:
         raise Unauthenticated
-    async with resources.db.session() as db:
+    async with resources.db.reading() as db:
         user = await repository.active_user(db, claims.user_id)
     if user is None:
         raise Unauthenticated("The account is not active.")

@@ -1,12 +1,11 @@
 """The agents: typed dependencies, typed answers, and everything else from the configuration a run was started with."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput
-from pydantic_ai.toolsets import AbstractToolset
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 from app.agents.results import (
     ContextResult,
@@ -22,7 +21,7 @@ from app.agents.results import (
 )
 from app.agents.schemas import CategorizationResult, TicketDraftResult
 from app.ai_config.catalogue import AgentType
-from mcp_client.client import CallLog, toolset_for
+from mcp_client.client import CallLog, ToolDoor, toolset_for
 
 TOOL_RETRIES = 2
 ANSWER_RETRIES = 3
@@ -30,14 +29,13 @@ ANSWER_RETRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class RunDeps:
-    """What a run is given: its instructions and tools, and the door to the tool server as the person who asked."""
+    """What a run is given: its instructions and tools, and the door to them as the person who asked; None: it has
+    none."""
 
     system_prompt: str
     tools: frozenset[str]
-    mcp_url: str
-    token: str
-    headers: Mapping[str, str]
-    must_create: bool
+    door: ToolDoor | None
+    must_create: bool = False
     calls: CallLog = field(default_factory=CallLog)
 
     def created_ticket(self) -> int | None:
@@ -53,14 +51,9 @@ def _instructions(run: RunContext[RunDeps]) -> str:
 
 def _toolset(run: RunContext[RunDeps]) -> AbstractToolset[RunDeps]:
     deps = run.deps
-    return toolset_for(
-        deps.mcp_url,
-        token=deps.token,
-        enabled=deps.tools,
-        headers=deps.headers,
-        log=deps.calls,
-        retries=TOOL_RETRIES,
-    )
+    if deps.door is None:
+        return FunctionToolset()
+    return toolset_for(deps.door, enabled=deps.tools, log=deps.calls, retries=TOOL_RETRIES)
 
 
 def _agent(kind: AgentType, answer: type[Any]) -> Agent[RunDeps, Any]:
@@ -72,8 +65,7 @@ def _agent(kind: AgentType, answer: type[Any]) -> Agent[RunDeps, Any]:
         retries={"tools": TOOL_RETRIES, "output": ANSWER_RETRIES},
     )
     # Once a run, not once a step: one connection, and one list of tools from beginning to end.
-    if kind not in (AgentType.ANSWER, AgentType.ENTAILMENT):
-        agent.toolset(per_run_step=False)(_toolset)
+    agent.toolset(per_run_step=False)(_toolset)
     return agent
 
 

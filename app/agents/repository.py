@@ -76,11 +76,15 @@ async def attempts(db: AsyncSession, run: AgentRun) -> int:
 
 
 async def unfinished_files(db: AsyncSession, ids: Sequence[uuid.UUID]) -> int:
+    if not ids:
+        return 0
     query = select(func.count()).where(File.id.in_(ids), File.processing_status.in_(UNFINISHED))
     return (await db.execute(query)).scalar_one()
 
 
 async def files_in_order(db: AsyncSession, ids: Sequence[uuid.UUID], *, text: bool = False) -> list[File]:
+    if not ids:
+        return []
     query = select(File).where(File.id.in_(ids))
     rows = (await db.execute(query.options(undefer(File.text)) if text else query)).scalars().all()
     by_id = {row.id: row for row in rows}

@@ -10,6 +10,7 @@ from app.analytics import repository
 from app.analytics.events import BudgetNearlySpent, BudgetSpent
 from app.analytics.schemas import BudgetOut, CostLine, CostsOut, TicketCost
 from app.core.clock import now
+from app.core.resources import Resources
 from app.core.telemetry import get_logger
 from app.inference.calls import ModelCall, total
 from app.inference.platform import CostSection
@@ -58,9 +59,17 @@ async def record(
         _warn(db, month, costs)
 
 
+async def record_alone(
+    resources: Resources, calls: Sequence[ModelCall], *, user_id: int, operation: str, costs: CostSection
+) -> None:
+    """Of calls that belong to no run: in a unit of work of its own."""
+    async with resources.db.unit_of_work() as db:
+        await record(db, calls, user_id=user_id, operation=operation, run_id=None, costs=costs)
+
+
 async def over_budget(db: AsyncSession, costs: CostSection) -> bool:
     """Whether runs are to be carried out by `local`. Runs that are under way at that moment may go beyond it."""
-    return (await _budget(db, costs)).state == "stopped"
+    return costs.monthly_budget_usd is not None and (await _budget(db, costs)).state == "stopped"
 
 
 async def report(db: AsyncSession, costs: CostSection, *, since: date | None, until: date | None) -> CostsOut:

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+import httpx2
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
@@ -22,6 +23,14 @@ class NotConfigured(Exception):
     """A process was started without an address that it needs."""
 
 
+KEPT_SECONDS = 30.0
+"""Below what the tool server keeps a silent connection for: the one who may send is the one who closes."""
+
+
+def _connections() -> httpx2.AsyncHTTPTransport:
+    return httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=100, keepalive_expiry=KEPT_SECONDS))
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     settings: Settings
@@ -32,6 +41,8 @@ class Resources:
     limiter: RateLimiter
     breakers: Breakers
     slots: Slots
+    connections: httpx2.AsyncHTTPTransport = field(default_factory=_connections)
+    """To the tool server, kept from one run to the next."""
 
 
 @asynccontextmanager
@@ -42,7 +53,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     redis = connect(settings.redis_url.get_secret_value())
     try:
         signer = TokenSigner(signing_secret(settings))
-        yield Resources(
+        resources = Resources(
             settings,
             db,
             redis,
@@ -52,6 +63,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             Breakers(redis),
             Slots(redis),
         )
+        try:
+            yield resources
+        finally:
+            await resources.connections.aclose()
     finally:
         await redis.aclose()
         await db.dispose()

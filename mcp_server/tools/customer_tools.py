@@ -15,6 +15,7 @@ from app.tickets import service as tickets
 from app.tickets.schemas import SimilarOut, TicketOut, TicketQuery
 from mcp_server.context import Call, reading
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.tools.shapes import READS, Report, TicketId
 
 SAME_PROBLEM = 0.6
@@ -45,7 +46,7 @@ class History(BaseModel):
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("customer", mask_error_details=True)
+    server: FastMCP[Any] = part("customer")
 
     @server.tool(annotations=READS)
     async def check_vip_status(ticket_id: Annotated[TicketId | None, _ABOUT] = None) -> VipStatus:

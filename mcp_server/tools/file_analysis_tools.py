@@ -11,6 +11,7 @@ from app.files.errors import FileNotScanned, FileQuarantined
 from app.files.schemas import FileOut
 from mcp_server.context import reading
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.tools.shapes import READS, FileId
 
 MAX_TEXT_CHARS = 40_000
@@ -45,7 +46,7 @@ class FileMetadata(BaseModel):
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("file analysis", mask_error_details=True)
+    server: FastMCP[Any] = part("file analysis")
 
     async def read(file_id: FileId, *types: str, what: str = "") -> FileReading:
         async with reading(desk) as call:

@@ -12,6 +12,7 @@ from app.models.ticket import Priority
 from mcp_server.auth import caller
 from mcp_server.context import readable_errors
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.tools.shapes import ASKS_ELSEWHERE, Report
 
 Question = Annotated[Text, Field(min_length=1, max_length=4_000)]
@@ -29,7 +30,7 @@ class BedrockEmbedding(BaseModel):
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("hosted", mask_error_details=True)
+    server: FastMCP[Any] = part("hosted")
 
     @server.tool(annotations=ASKS_ELSEWHERE)
     async def sagemaker_classify_ticket(text: Report) -> Classification:

@@ -14,6 +14,7 @@ from app.integrations.vendors import Provider
 from app.models.ticket import Priority
 from mcp_server.context import readable_errors, writing
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.tools.shapes import ADDS_ELSEWHERE, READS, Report, TicketId
 
 
@@ -31,7 +32,7 @@ Text = Annotated[Body | None, Field(description="Left out: the ticket's descript
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("integration", mask_error_details=True)
+    server: FastMCP[Any] = part("integration")
 
     async def pass_on(
         ticket_id: int, provider: Provider | None, name: str | None, title: str | None, description: str | None

@@ -13,6 +13,7 @@ from app.knowledge import service as knowledge
 from app.knowledge.schemas import CaseEvidence, Evidence
 from mcp_server.context import reading
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.tools.shapes import READS, Limit, Query, Report
 
 LIKE_ENOUGH = 0.55
@@ -46,7 +47,7 @@ class Recommendation(BaseModel):
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("knowledge", mask_error_details=True)
+    server: FastMCP[Any] = part("knowledge")
 
     @server.tool(annotations=READS)
     async def search_knowledge_base(

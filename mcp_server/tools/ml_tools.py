@@ -16,6 +16,7 @@ from app.tickets import service as tickets
 from app.tickets.schemas import CategorizeOut
 from mcp_server.context import reading
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.tools.customer_tools import known_facts
 from mcp_server.tools.shapes import READS, Report, TicketId
 
@@ -54,7 +55,7 @@ class Entities(BaseModel):
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("ml", mask_error_details=True)
+    server: FastMCP[Any] = part("ml")
 
     @server.tool(annotations=READS)
     async def categorize_issue(text: Report, title: Line | None = None) -> CategorizeOut:

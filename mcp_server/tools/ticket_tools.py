@@ -15,6 +15,7 @@ from app.tickets import service as tickets
 from app.tickets.schemas import CommentOut, SimilarOut, Tags, TicketEdit, TicketOut
 from mcp_server.context import reading, writing
 from mcp_server.desk import Desk
+from mcp_server.parts import part
 from mcp_server.tools.shapes import ADDS, ADDS_ONCE, CHANGES, READS, Limit, Query, TicketId
 
 EXCERPT_CHARS = 500
@@ -44,7 +45,7 @@ class FoundTicket(BaseModel):
 
 
 def build(desk: Desk) -> FastMCP[Any]:
-    server: FastMCP[Any] = FastMCP("ticket", mask_error_details=True)
+    server: FastMCP[Any] = part("ticket")
 
     @server.tool(annotations=ADDS_ONCE)
     async def create_ticket(

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
@@ -10,7 +11,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.resources import Resources
-from mcp_client.client import CallLog, ToolServerAway, toolset_for
+from mcp_client.client import CallLog, ToolDoor, ToolServerAway, toolset_for
 from mcp_server.server import build_http_app
 from tests.factories.people import Person, register
 from tests.factories.runs import serving, tool_server
@@ -40,10 +41,10 @@ def calling(*tools: tuple[str, dict[str, Any]]) -> FunctionModel:
 
 
 async def run(url: str, token: str, model: FunctionModel, *, enabled: set[str], log: CallLog | None = None) -> str:
-    toolset = toolset_for(
-        url, token=token, enabled=enabled, headers={"X-Request-ID": "run-7"}, log=log or CallLog(), retries=1
-    )
-    return (await Agent(model, toolsets=[toolset]).run("go")).output
+    async with httpx2.AsyncHTTPTransport() as connections:
+        door = ToolDoor(url, token, {"X-Request-ID": "run-7"}, connections)
+        toolset = toolset_for(door, enabled=enabled, log=log or CallLog(), retries=1)
+        return (await Agent(model, toolsets=[toolset]).run("go")).output
 
 
 async def test_only_enabled_tools_are_offered_though_the_token_allows_more(equipped: Resources, ada: Person) -> None:
@@ -101,6 +102,42 @@ async def test_a_server_that_refuses_or_is_not_there_is_one_error(
     url = equipped.settings.mcp_endpoint if seconds < 0 else "http://127.0.0.1:9/mcp"
     with pytest.raises(ToolServerAway):
         await run(url, token_of(equipped, ada, seconds=seconds), calling(), enabled=set())
+
+
+async def test_what_a_server_offers_is_asked_for_once_and_every_call_shows_its_own_token(
+    resources: Resources, ada: Person
+) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def watched(app: ASGIApp) -> ASGIApp:
+        async def watch(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                headers = dict(scope["headers"])
+                seen.append((headers[b"mcp-method"].decode(), headers[b"authorization"].decode()))
+            await app(scope, receive, send)
+
+        return watch
+
+    tokens = [token_of(resources, ada, seconds=seconds) for seconds in (60, 90, -1)]
+    model = calling(("route_to_team", {"category": "bug", "priority": "low"}))
+    async with serving(watched(build_http_app(resources))) as address:
+        for token in tokens[:2]:
+            await run(f"{address}/mcp", token, model, enabled={"route_to_team"})
+        with pytest.raises(ToolServerAway):
+            await run(f"{address}/mcp", tokens[2], model, enabled={"route_to_team"})
+        await run(f"{address}/mcp", tokens[0], model, enabled={"route_to_team", "get_ticket"})
+    asked = [("tools/list", 0), ("tools/call", 0), ("tools/call", 1), ("tools/call", 2), ("tools/list", 0)]
+    assert seen == [(method, f"Bearer {tokens[which]}") for method, which in [*asked, ("tools/call", 0)]]
+
+
+async def test_a_server_that_went_away_between_two_runs_is_told_by_the_call(resources: Resources, ada: Person) -> None:
+    model = calling(("route_to_team", {"category": "bug", "priority": "low"}))
+    log = CallLog()
+    async with serving(build_http_app(resources)) as address:
+        await run(f"{address}/mcp", token_of(resources, ada), model, enabled={"route_to_team"})
+    with pytest.raises(ToolServerAway):
+        await run(f"{address}/mcp", token_of(resources, ada), model, enabled={"route_to_team"}, log=log)
+    assert [call.failed for call in log.calls] == [True]
 
 
 async def test_a_server_that_breaks_off_ends_the_run_not_the_models_patience(resources: Resources, ada: Person) -> None:

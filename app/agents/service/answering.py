@@ -7,14 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.results import EntailmentResult, GroundedDraft
 from app.agents.running import Meter, Prompt, run_agent
+from app.agents.service.equipping import equipped
 from app.ai_config import service as ai_config
 from app.ai_config.catalogue import AGENT_OF
 from app.ai_config.errors import ConfigMissing
-from app.ai_config.prompts import rendered, variables
 from app.ai_config.schemas import ConfigValues
 from app.analytics import service as analytics
 from app.core.auth import Principal
@@ -110,8 +109,7 @@ async def _run(
 ) -> tuple[BaseModel, str]:
     """What the agent answered, and the model that did."""
     config = ConfigValues.model_validate(setting.config)
-    instructions = rendered(config.system_prompt, variables(resources.settings, ()))
-    deps = RunDeps(instructions, frozenset(), mcp_url="", token="", headers={}, must_create=False)
+    deps = equipped(resources, who.user_id, config, tools=frozenset())
     meter = Meter()
     try:
         answer = await run_agent(
@@ -125,13 +123,11 @@ async def _run(
             version=setting.config.version,
         )
     finally:
-        async with resources.db.unit_of_work() as db:
-            await analytics.record(
-                db,
-                meter.journal.calls,
-                user_id=who.user_id,
-                operation=prompt.operation,
-                run_id=None,
-                costs=setting.rules.costs,
-            )
+        await analytics.record_alone(
+            resources,
+            meter.journal.calls,
+            user_id=who.user_id,
+            operation=prompt.operation,
+            costs=setting.rules.costs,
+        )
     return answer, meter.journal.answered_by or config.model

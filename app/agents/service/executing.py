@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,7 +10,6 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents import repository
-from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.events import RunCompleted, RunFailed
 from app.agents.records import trimmed
@@ -18,14 +17,14 @@ from app.agents.results import FileFindings, LearningResult
 from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TicketDraftResult
 from app.agents.service import batches, reporting
+from app.agents.service.equipping import equipped
 from app.ai_config import service as ai_config
 from app.ai_config.catalogue import AgentType, tools_for
-from app.ai_config.prompts import rendered, variables
 from app.ai_config.schemas import ConfigValues
 from app.analytics import service as analytics
 from app.core.clock import now
 from app.core.resources import Resources
-from app.core.telemetry import CORRELATION_HEADER, correlation_id, get_logger, inject
+from app.core.telemetry import get_logger
 from app.inference.assembly import ModelRoad, ResolveModel
 from app.inference.operations import Operation
 from app.inference.registry import resolve as resolve_model
@@ -39,8 +38,6 @@ from app.providers import service as providers
 from mcp_client.client import CallLog
 
 log = get_logger(__name__)
-
-TOKEN_MARGIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +69,13 @@ class _Spent:
 async def execute(resources: Resources, job_id: uuid.UUID, *, resolve: ResolveModel = resolve_model) -> None:
     """Nothing happens when another worker has the job, or it is done. A run whose files are still being read is put
     aside without keeping a worker: the last file wakes it."""
-    waiting = False
     async with claims.hold(resources, job_id) as claim:
         if claim is None:
             return
-        run_id = uuid.UUID(claim.subject)
-        if await _put_aside(resources, claim, run_id):
-            waiting = True
-        else:
-            await _carry_out(resources, claim, await _start(resources, claim, run_id, resolve))
-    if waiting:
+        plan = await _start(resources, claim, uuid.UUID(claim.subject), resolve)
+        if plan is not None:
+            await _carry_out(resources, claim, plan)
+    if plan is None:
         await _wake_if_ready(resources, uuid.UUID(claim.subject), job_id)
 
 
@@ -100,16 +94,6 @@ async def give_up(resources: Resources, job_id: uuid.UUID) -> None:
             await batches.go_on(db, run)
 
 
-async def _put_aside(resources: Resources, claim: Claim, run_id: uuid.UUID) -> bool:
-    async with resources.db.unit_of_work() as db:
-        run = await repository.locked(db, run_id)
-        if not await repository.unfinished_files(db, _files(run)):
-            return False
-        run.status = RunStatus.WAITING
-        await jobs.postpone(db, claim, until=None)
-        return True
-
-
 async def _wake_if_ready(resources: Resources, run_id: uuid.UUID, job_id: uuid.UUID) -> None:
     """The last file may have been finished after we looked and before anybody could see that we wait. Now that the
     waiting is committed, whoever finishes a file sees it; what was finished before, we see here. One of us wakes it."""
@@ -121,9 +105,14 @@ async def _wake_if_ready(resources: Resources, run_id: uuid.UUID, job_id: uuid.U
             await jobs.dispatch(db, job_id)
 
 
-async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve: ResolveModel) -> _Plan:
+async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve: ResolveModel) -> _Plan | None:
+    """None: put aside until its files are read."""
     async with resources.db.unit_of_work() as db:
         run = await repository.locked(db, run_id)
+        if await repository.unfinished_files(db, _files(run)):
+            run.status = RunStatus.WAITING
+            await jobs.postpone(db, claim, until=None)
+            return None
         # A model that plans here may classify in this process.
         await learning.refresh(db)
         run.started_at = now()
@@ -156,12 +145,12 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve:
 
 
 async def _carry_out(resources: Resources, claim: Claim, plan: _Plan) -> None:
-    deps = RunDeps(
-        system_prompt=rendered(plan.config.system_prompt, variables(resources.settings, plan.tools)),
+    deps = equipped(
+        resources,
+        plan.user_id,
+        plan.config,
         tools=plan.tools,
-        mcp_url=resources.settings.mcp_endpoint,
-        token=_token(resources, plan),
-        headers=call_headers(),
+        run_id=plan.run_id,
         must_create=plan.prompt.operation == Operation.CREATE_TICKET,
     )
     meter = Meter()
@@ -182,24 +171,6 @@ async def _carry_out(resources: Resources, claim: Claim, plan: _Plan) -> None:
         await _record_answer(resources, claim, plan, _Spent(deps.calls, meter), answer)
 
 
-def call_headers() -> dict[str, str]:
-    """The trace and the request id, as the tool server's door expects them."""
-    carrier = inject()
-    carrier.pop("correlation_id", None)
-    return {**carrier, CORRELATION_HEADER: correlation_id.get() or uuid.uuid4().hex}
-
-
-def _token(resources: Resources, plan: _Plan) -> str:
-    """Lives a little longer than the run may; opens the tools of the plan and nothing else."""
-    return resources.signer.mint(
-        plan.user_id,
-        audience="mcp",
-        lifetime=timedelta(seconds=plan.config.timeout) + TOKEN_MARGIN,
-        scopes=plan.tools,
-        run_id=str(plan.run_id),
-    )
-
-
 async def _record_answer(resources: Resources, claim: Claim, plan: _Plan, spent: _Spent, answer: BaseModel) -> None:
     async with resources.db.unit_of_work() as db:
         await jobs.succeed(db, claim)
@@ -212,7 +183,7 @@ async def _record_answer(resources: Resources, claim: Claim, plan: _Plan, spent:
         elif isinstance(answer, LearningResult):
             await reporting.learnt(db, run, answer)
         run.result = {**answer.model_dump(mode="json"), **readings}
-        await _keep(db, run, spent)
+        await _keep(db, run, spent, attempt=plan.attempt)
         _complete(db, run)
         await batches.go_on(db, run)
         await _account(db, run, plan, spent)
@@ -230,7 +201,7 @@ async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, spent
         else:
             await jobs.fail(db, claim, reason=failure.reason)
         run = await repository.locked(db, plan.run_id)
-        await _keep(db, run, spent)
+        await _keep(db, run, spent, attempt=plan.attempt)
         if failure.passing:
             run.status = RunStatus.QUEUED
             run.error = failure.reason
@@ -254,7 +225,7 @@ async def _account(db: AsyncSession, run: AgentRun, plan: _Plan, spent: _Spent) 
     )
 
 
-async def _keep(db: AsyncSession, run: AgentRun, spent: _Spent) -> None:
+async def _keep(db: AsyncSession, run: AgentRun, spent: _Spent, *, attempt: int) -> None:
     """The calls of the last attempt, on which the outcome rests; the cost of all of them."""
     run.input_tokens += spent.meter.usage.input_tokens
     run.output_tokens += spent.meter.usage.output_tokens
@@ -263,7 +234,8 @@ async def _keep(db: AsyncSession, run: AgentRun, spent: _Spent) -> None:
     run.unpriced_calls += journal.unpriced
     run.answered_by = journal.answered_by
     run.hidden, run.removed = dict(journal.hidden), dict(journal.removed)
-    await db.execute(delete(AgentToolCall).where(AgentToolCall.run_id == run.id))
+    if attempt > 1:
+        await db.execute(delete(AgentToolCall).where(AgentToolCall.run_id == run.id))
     db.add_all(
         AgentToolCall(
             run_id=run.id,

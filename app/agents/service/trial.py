@@ -2,17 +2,14 @@
 
 import asyncio
 import time
-from datetime import timedelta
 from typing import Any
 
-from app.agents.declarations import RunDeps
 from app.agents.errors import RunFailure
 from app.agents.records import trimmed
 from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TrialCall, TrialOut, TrialRun
-from app.agents.service.executing import TOKEN_MARGIN, call_headers
+from app.agents.service.equipping import equipped
 from app.ai_config.catalogue import AGENT_OF, READING_TOOLS, AgentType
-from app.ai_config.prompts import rendered, variables
 from app.ai_config.schemas import ConfigValues
 from app.analytics import service as analytics
 from app.core.auth import Principal
@@ -88,17 +85,7 @@ async def _one(
     road: ModelRoad,
 ) -> TrialRun:
     tools = READING_TOOLS.intersection(config.tools_enabled)
-    token = resources.signer.mint(
-        who.user_id, audience="mcp", lifetime=timedelta(seconds=config.timeout) + TOKEN_MARGIN, scopes=tools
-    )
-    deps = RunDeps(
-        system_prompt=rendered(config.system_prompt, variables(resources.settings, tools)),
-        tools=tools,
-        mcp_url=resources.settings.mcp_endpoint,
-        token=token,
-        headers=call_headers(),
-        must_create=False,
-    )
+    deps = equipped(resources, who.user_id, config, tools=tools)
     started = time.perf_counter()
     meter = Meter()
     answer, failure = None, None
@@ -115,14 +102,13 @@ async def _one(
         )
     except RunFailure as error:
         failure = error
-    async with resources.db.unit_of_work() as db:
+    finally:
         # Nothing of the trial is kept, but its price.
-        await analytics.record(
-            db,
+        await analytics.record_alone(
+            resources,
             meter.journal.calls,
             user_id=who.user_id,
             operation=prompt.operation,
-            run_id=None,
             costs=road.platform.costs,
         )
     return TrialRun(
