@@ -51,6 +51,7 @@ class RoutingResult(BaseModel):
     alternatives: Annotated[list[Alternative], Field(max_length=20)]
     entities: dict[str, Any] = Field(default_factory=dict)
     priority_terms: Annotated[list[Term], Field(max_length=30)]
+    weights_version: int | None = None
 
 
 class Citation(BaseModel):

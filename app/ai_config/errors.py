@@ -24,3 +24,13 @@ class CandidateMissing(Conflict):
 class ConfigMissing(Conflict):
     code, title = "config_missing", "The agent has no configuration"
     detail = "The default configurations have not been stored yet."
+
+
+class PriorityWeightsInvalid(BadRequest):
+    code, title = "priority_weights_invalid", "The weights are not valid"
+    detail = "Some of the values cannot be used."
+
+
+class PriorityWeightsVersionUnknown(NotFound):
+    code, title = "priority_weights_version_unknown", "No such version"
+    detail = "There never were weights of that version."

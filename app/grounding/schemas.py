@@ -1,10 +1,10 @@
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, StrictBool
+from pydantic import StrictBool
 
-from app.core.schemas import In, Out, Whole
+from app.core.schemas import In
 from app.grounding.thresholds import Share, Thresholds
+from app.versions.schemas import VersionOut
 
 
 class ThresholdChanges(In, json_schema_extra={"examples": [{"confidence": 0.6}]}):
@@ -22,13 +22,5 @@ class ThresholdChanges(In, json_schema_extra={"examples": [{"confidence": 0.6}]}
         return self.model_dump(include=self.model_fields_set)
 
 
-class ThresholdsOut(Out):
-    version: int = Field(description="0: as delivered.")
+class ThresholdsOut(VersionOut):
     effective: Thresholds
-    replaced: list[str] = Field(description="Values that are not as delivered.")
-    updated_at: datetime | None
-    updated_by: str | None
-
-
-class ThresholdsRollback(In, json_schema_extra={"examples": [{"version": 0}]}):
-    version: Annotated[Whole, Field(ge=0, le=2**31 - 1, description="0: as delivered.")]

@@ -8,7 +8,6 @@ from app.models import (
     evaluation,
     file,
     file_part,
-    grounding,
     integration,
     job,
     knowledge,
@@ -19,6 +18,7 @@ from app.models import (
     ticket,
     upload,
     user,
+    versions,
 )
 from app.models.base import Base
 
@@ -31,7 +31,6 @@ __all__ = [
     "evaluation",
     "file",
     "file_part",
-    "grounding",
     "integration",
     "job",
     "knowledge",
@@ -42,4 +41,5 @@ __all__ = [
     "ticket",
     "upload",
     "user",
+    "versions",
 ]

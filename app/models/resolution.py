@@ -99,6 +99,7 @@ class RoutingDecision(Numbered, Stamped, Base):
     alternatives: Mapped[list[Any]] = mapped_column(JSONB)
     entities: Mapped[dict[str, Any]] = mapped_column(JSONB)
     priority_terms: Mapped[list[Any]] = mapped_column(JSONB)
+    weights_version: Mapped[int | None]
     tool_calls: Mapped[list[Any]] = mapped_column(JSONB)
     processing_seconds: Mapped[float]
     model: Mapped[str] = mapped_column(String(200))

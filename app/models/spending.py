@@ -1,11 +1,9 @@
-"""What was asked of models and what it cost, and the rules an administrator has laid down for both."""
+"""What was asked of models and what it cost."""
 
 import uuid
 from datetime import date
-from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Numbered, Stamped
@@ -49,13 +47,3 @@ class SpendingMonth(Base):
     unpriced_calls: Mapped[int] = mapped_column(default=0)
     alerted_budget: Mapped[float | None] = mapped_column(Numeric(14, 2, asdecimal=False))
     stopped_budget: Mapped[float | None] = mapped_column(Numeric(14, 2, asdecimal=False))
-
-
-class PlatformVersion(Stamped, Base):
-    """Sections of the platform's configuration in place of the delivered ones. Rows are only added; the last counts."""
-
-    __tablename__ = "platform_versions"
-
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    sections: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    author_id: Mapped[int] = mapped_column(ForeignKey("users.id"))

@@ -6,6 +6,11 @@ class PlatformInvalid(BadRequest):
     detail = "Some of the values cannot be used."
 
 
+class PlatformVersionUnknown(NotFound):
+    code, title = "platform_version_unknown", "No such version"
+    detail = "There never were rules of that version."
+
+
 class ProviderUnknown(NotFound):
     code, title = "provider_unknown", "No such provider"
     detail = "No chain and no limit names a provider of this name."

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from app.core.schemas import In, Out
 from app.inference.platform import Platform
+from app.versions.schemas import VersionOut
 
 
 class PlatformChanges(In, json_schema_extra={"examples": [{"costs": {"monthly_budget_usd": 200}}]}):
@@ -22,12 +23,8 @@ class PlatformChanges(In, json_schema_extra={"examples": [{"costs": {"monthly_bu
         return self.model_dump(include=self.model_fields_set)
 
 
-class PlatformOut(Out):
-    version: int = Field(description="0: as delivered.")
+class PlatformOut(VersionOut):
     effective: Platform
-    replaced: list[str] = Field(description="Sections that are not as delivered.")
-    updated_at: datetime | None
-    updated_by: str | None
 
 
 class BreakerOut(Out):

@@ -1,27 +1,23 @@
 """The platform's rules, and how its providers are."""
 
-from typing import Any
-
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai_config import service as ai_config
-from app.core.auth import Principal
 from app.core.redis import REDIS_AWAY, RedisError
 from app.core.resources import Resources
 from app.inference.assembly import ModelRoad, ResolveModel
 from app.inference.operations import Operation
 from app.inference.platform import Platform, effective
-from app.models.spending import PlatformVersion
-from app.providers import repository
-from app.providers.errors import BreakersAway, PlatformInvalid, ProviderUnknown
-from app.providers.schemas import BreakerOut, PlatformOut, ProviderOut, ProvidersOut
+from app.providers.errors import BreakersAway, PlatformInvalid, PlatformVersionUnknown, ProviderUnknown
+from app.providers.schemas import BreakerOut, ProviderOut, ProvidersOut
+from app.versions.service import Values
+
+PLATFORM: Values[Platform] = Values("platform", effective, PlatformInvalid, PlatformVersionUnknown)
 
 
 async def platform(db: AsyncSession) -> Platform:
     """What is in force now. A run reads it once, when it starts."""
-    row = await repository.newest(db)
-    return effective({} if row is None else row.sections)
+    return (await PLATFORM.in_force(db))[1]
 
 
 def road(
@@ -38,35 +34,6 @@ def road(
         alone=alone,
         over_budget=over_budget,
     )
-
-
-async def shown(db: AsyncSession) -> PlatformOut:
-    row = await repository.newest(db)
-    if row is None:
-        return PlatformOut(version=0, effective=effective({}), replaced=[], updated_at=None, updated_by=None)
-    return PlatformOut(
-        version=row.version,
-        effective=effective(row.sections),
-        replaced=sorted(row.sections),
-        updated_at=row.created_at,
-        updated_by=await repository.author(db, row),
-    )
-
-
-async def update(db: AsyncSession, who: Principal, *, sections: dict[str, Any]) -> PlatformOut:
-    """The next version, in force from the next run on. Raises PlatformInvalid."""
-    await repository.hold(db)
-    row = await repository.newest(db)
-    merged = {**({} if row is None else row.sections), **sections}
-    kept = {name: value for name, value in merged.items() if value is not None}
-    try:
-        effective(kept)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise PlatformInvalid("; ".join(problems)[:2000]) from error
-    db.add(PlatformVersion(version=1 if row is None else row.version + 1, sections=kept, author_id=who.user_id))
-    await db.flush()
-    return await shown(db)
 
 
 async def providers(resources: Resources, db: AsyncSession) -> ProvidersOut:

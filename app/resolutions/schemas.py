@@ -53,6 +53,7 @@ class DecisionOut(Out):
     alternatives: list[Any]
     entities: dict[str, Any]
     priority_terms: list[Any]
+    weights_version: int | None = Field(description="Of the weights in the priority; 0: as delivered.")
     tool_calls: list[Any]
     processing_seconds: float
     model: str

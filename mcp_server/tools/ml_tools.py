@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 
+from app.ai_config.priorities import WEIGHTS
 from app.core.schemas import Line, Slug
 from app.directory import service as directory
 from app.inference.local.enrichment import enrich
@@ -29,7 +30,8 @@ class PriorityTerm(BaseModel):
 
 class PriorityOut(BaseModel):
     priority: Priority
-    score: float = Field(description="0 to 100; 25, 50 and 75 divide the four priorities.")
+    score: float = Field(description="0 to 100; as delivered 25, 50 and 75 divide the four priorities.")
+    weights_version: int = Field(description="Of the weights that counted; 0: as delivered.")
     terms: list[PriorityTerm]
 
 
@@ -74,11 +76,12 @@ def build(desk: Desk) -> FastMCP[Any]:
         """Score how pressing a report is by a written formula, and say which words and facts counted for how much."""
         async with reading(desk) as call:
             facts = await known_facts(call, text, ticket_id)
-        weights = desk.resources.settings.priority.model_dump()
+            version, weights = await WEIGHTS.in_force(call.db)
         found = await asyncio.to_thread(score_priority, text, category, facts=facts, weights=weights)
         return PriorityOut(
             priority=Priority(found.priority),
             score=found.score,
+            weights_version=version,
             terms=[PriorityTerm(name=term.name, points=term.weight, evidence=term.evidence) for term in found.terms],
         )
 

@@ -70,7 +70,7 @@ async def remote(equipped: Resources, converse: Converse, monkeypatch: pytest.Mo
         await ai_config.update(db, admin.who, AgentType.CUSTOMER_SUPPORT, values={"model": f"bedrock:{MODEL}"})
         # Nobody stands in, and nothing is tried twice.
         alone = {"fallbacks": {}, "providers": {"default": {"attempts": 1}}}
-        await providers.update(db, admin.who, sections=alone)
+        await providers.PLATFORM.update(db, admin.who, values=alone)
     async with serving(
         Starlette(routes=[Route("/model/{model}/converse", converse.answer, methods=["POST"])])
     ) as address:

@@ -195,7 +195,7 @@ async def test_a_run_that_failed_is_told_as_a_problem(staffed: Resources, api: h
     async with staffed.db.unit_of_work() as db:
         values = {"model": "openai:gpt-5"}
         await ai_config.update(db, admin.who, AgentType.CATEGORIZATION, values=values)
-        await providers.update(db, admin.who, sections={"fallbacks": {}})
+        await providers.PLATFORM.update(db, admin.who, values={"fallbacks": {}})
     answer = await api.post("/api/v1/agent/categorize", json={"description": "x"}, headers=ada.headers)
     assert (answer.status_code, answer.json()["code"]) == (502, "agent_run_failed")
     assert "OPENAI_API_KEY" in answer.json()["reason"]

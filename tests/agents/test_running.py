@@ -282,7 +282,7 @@ async def test_a_model_whose_credentials_are_missing_says_so(equipped: Resources
     async with equipped.db.unit_of_work() as db:
         values = {"model": "anthropic:claude-sonnet-4-5"}
         await ai_config.update(db, admin.who, AgentType.CATEGORIZATION, values=values)
-        await providers.update(db, admin.who, sections={"fallbacks": {}})
+        await providers.PLATFORM.update(db, admin.who, values={"fallbacks": {}})
     run = await ask(equipped, ada, operation=Operation.CATEGORIZE)
     await deliver(equipped)
     found = await look(equipped, ada, run)

@@ -16,7 +16,8 @@ from app.grounding import evaluator, service
 from app.grounding.outcome import Answer, Reason, Refusal, Turn
 from app.models.agent import AiConfig
 from app.models.knowledge import DocumentVersion
-from app.models.spending import ModelCallRow, PlatformVersion
+from app.models.spending import ModelCallRow
+from app.providers.service import PLATFORM
 from tests.agents.models import Script, calling, refusing
 from tests.factories.people import Person
 
@@ -164,7 +165,7 @@ async def test_what_may_pass_is_raised_so_that_it_is_tried_again(desk: Resources
     await remote(desk)
     async with desk.db.unit_of_work() as db:
         alone = {"fallbacks": {"default": []}, "providers": {"default": {"attempts": 1}}}
-        db.add(PlatformVersion(version=1, sections=alone, author_id=ada.id))
+        await PLATFORM.update(db, ada.who, values=alone)
     for step in (refusing(500), refusing(429)):
         with pytest.raises(RunFailure):
             await service.answer(desk, principal(ada), ASKED, resolve=Script([step]).resolve)

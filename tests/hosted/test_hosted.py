@@ -96,7 +96,7 @@ async def admin(resources: Resources) -> Person:
 async def hosted(resources: Resources, aws: Aws, admin: Person) -> AsyncIterator[Resources]:
     async with resources.db.unit_of_work() as db:
         # Nothing is tried twice.
-        await providers.update(db, admin.who, sections={"providers": {"default": {"attempts": 1}}})
+        await providers.PLATFORM.update(db, admin.who, values={"providers": {"default": {"attempts": 1}}})
     async with tool_server(with_models(resources, SET_UP)) as found:
         yield found
 
@@ -164,7 +164,7 @@ async def test_what_goes_wrong_is_said_so_that_one_can_act(
 async def test_nothing_is_asked_when_the_budget_is_spent(hosted: Resources, aws: Aws, admin: Person) -> None:
     await call(hosted, admin, "bedrock_answer", **ASKED["bedrock_answer"])
     async with hosted.db.unit_of_work() as db:
-        await providers.update(db, admin.who, sections={"costs": {"monthly_budget_usd": 0.000001}})
+        await providers.PLATFORM.update(db, admin.who, values={"costs": {"monthly_budget_usd": 0.000001}})
     for tool, arguments in ASKED.items():
         with pytest.raises(ToolError, match="budget for models is spent"):
             await call(hosted, admin, tool, **arguments)

@@ -35,6 +35,7 @@ BEYOND_SCHEMAS = {
     "platform_invalid": "known providers, and sections of their own forms",
     "precondition_failed": "the version is the present one",
     "range_not_satisfiable": "the part lies within the file",
+    "priority_weights_invalid": "bands rise",
     "thresholds_invalid": "a calibration has all its weights",
     "tool_unknown": "known tools",
     "tus_version_unsupported": "HEAD and OPTIONS say nothing of the protocol's version",

@@ -35,6 +35,12 @@ async def test_sections_are_replaced_in_versions_and_put_back(api: httpx2.AsyncC
     assert (second["version"], second["replaced"], second["updated_by"]) == (2, ["fallbacks"], admin.username)
     assert second["effective"]["costs"] == delivered["effective"]["costs"]
     assert (await api.get(PLATFORM, headers=admin.headers)).json() == second
+    back = await api.post(f"{PLATFORM}/rollback", json={"version": 1}, headers=admin.headers)
+    assert (back.status_code, back.json()["version"], back.json()["effective"]) == (200, 3, first.json()["effective"])
+    history = (await api.get(f"{PLATFORM}/history", headers=admin.headers)).json()
+    assert [sorted(row["changes"]) for row in history] == [["costs"], ["costs"], ["costs", "fallbacks"]]
+    unknown = await api.post(f"{PLATFORM}/rollback", json={"version": 9}, headers=admin.headers)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "platform_version_unknown")
 
 
 async def test_what_is_wrong_is_named_and_nothing_is_stored(api: httpx2.AsyncClient, admin: Person) -> None:

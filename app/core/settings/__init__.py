@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.settings.accounts import AuthSettings
-from app.core.settings.agents import AgentSettings, PrioritySettings
+from app.core.settings.agents import AgentSettings
 from app.core.settings.aws import AwsSettings
 from app.core.settings.conversations import ConversationSettings
 from app.core.settings.data import DatabaseSettings, StorageSettings
@@ -39,7 +39,6 @@ __all__ = [
     "JobSettings",
     "ModelSettings",
     "OutboxSettings",
-    "PrioritySettings",
     "RateLimitSettings",
     "ScanSettings",
     "Settings",
@@ -97,7 +96,6 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     models: ModelSettings = ModelSettings()
     outbox: OutboxSettings = OutboxSettings()
-    priority: PrioritySettings = PrioritySettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
     scan: ScanSettings = ScanSettings()
     speech: SpeechSettings = SpeechSettings()

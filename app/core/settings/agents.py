@@ -1,27 +1,6 @@
-"""What the agents may decide alone, and how much each sign of urgency counts."""
-
-from typing import Annotated
+"""What the agents may decide alone."""
 
 from pydantic import BaseModel, Field
-
-Weight = Annotated[float, Field(ge=0, le=100)]
-
-
-class PrioritySettings(BaseModel):
-    """The groups read from a text have points of their own (`app.inference.local.priority_terms`), which these
-    multiply; `vip`, `active_outage` and `repeated_contact` are points."""
-
-    category: Weight = 1.0
-    severity: Weight = 1.0
-    outage: Weight = 1.0
-    scope: Weight = 1.0
-    deadline: Weight = 1.0
-    sentiment: Weight = 1.0
-    repeat: Weight = 1.0
-    relief: Weight = 1.0
-    vip: Weight = 12.0
-    active_outage: Weight = 18.0
-    repeated_contact: Weight = 8.0
 
 
 class AgentSettings(BaseModel):

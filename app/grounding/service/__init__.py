@@ -1,6 +1,6 @@
 """Answering from documents, and what an answer must reach."""
 
 from app.grounding.service.answering import answer, standalone
-from app.grounding.service.thresholds import history, in_force, roll_back, shown, update
+from app.grounding.service.thresholds import THRESHOLDS
 
-__all__ = ["answer", "history", "in_force", "roll_back", "shown", "standalone", "update"]
+__all__ = ["THRESHOLDS", "answer", "standalone"]

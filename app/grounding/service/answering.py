@@ -17,7 +17,7 @@ from app.grounding.confidence import by_chance
 from app.grounding.evaluator import Judged
 from app.grounding.evidence import Excerpt
 from app.grounding.outcome import Answer, Reason, Refusal, Sentence, Signals, Turn
-from app.grounding.service import thresholds as rules
+from app.grounding.service.thresholds import THRESHOLDS
 from app.inference.assembly import ResolveModel
 from app.inference.local.model import LOCAL_MODEL
 from app.inference.registry import resolve as resolve_model
@@ -59,7 +59,7 @@ async def _answer(
     resources: Resources, who: Principal, question: str, context: Sequence[Turn], resolve: ResolveModel
 ) -> Answer | Refusal:
     async with resources.db.reading() as db:
-        version, limits = await rules.in_force(db)
+        version, limits = await THRESHOLDS.in_force(db)
         matches = await knowledge.match(db, who, question=standalone(question, context))
         judged = by_chance(matches, limits.calibration)
         excerpts = await _excerpts(db, who, judged)

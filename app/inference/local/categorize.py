@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.inference.local.classifier import classify
 from app.inference.local.priority import PriorityName, PriorityTerm, score_priority
+from app.inference.local.priority_weights import PriorityWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,11 @@ class Categorization:
     priority_terms: tuple[PriorityTerm, ...]
 
 
-def categorize(text: str, title: str | None = None) -> Categorization:
+def categorize(text: str, title: str | None = None, *, weights: PriorityWeights | None = None) -> Categorization:
     """Synchronous CPU work of about 10 ms a short text (the first call loads the model, about 1 s)."""
     whole = f"{title}\n{text}" if title and title.strip() not in text else text
     found = classify(whole)
-    scored = score_priority(whole, found.category)
+    scored = score_priority(whole, found.category, weights=weights)
     return Categorization(
         category=found.category,
         priority=scored.priority,

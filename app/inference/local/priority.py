@@ -1,46 +1,28 @@
 """Scores how pressing a report is, by a formula that can be read and argued with.
 
-    score    = clamp(25 + Σ weight(group) · points(group), 0, 100)
+    score    = clamp(base + Σ weight(group) · points(group), 0, 100)
     groups   = category, severity, outage, scope, deadline, sentiment, repeat, relief: read from the text;
                vip, active_outage, repeated_contact: known from elsewhere, 1 point each when true
-    priority = low below 25, medium below 50, high below 75, critical from 75
+    priority = by bands of the score; as delivered low below 25, medium below 50, high below 75, critical from 75
 
-`category` is a fixed number of points for each category (`CATEGORY_POINTS`). Of every other group only the strongest
+`category` is a fixed number of points for each category. Of every other group only the strongest
 term counts, so that shouting the same thing five times does not add up; `relief` holds negative points ("no rush",
 "cosmetic"). A negated term ("no outage", "isn't really critical": only filler words in between) is not counted, and
-a negated urgency ("not urgent") counts as relief. Weights are configuration (`DEFAULT_WEIGHTS`).
+a negated urgency ("not urgent") counts as relief. Base, bands, weights and the categories' points are configuration.
 Each counted term comes back with its points and the words it was read from.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Literal
 
 from app.inference.local.priority_terms import FILLERS, GROUPS, NEGATORS, RELIEF, URGENCY
+from app.inference.local.priority_weights import PriorityWeights, delivered
 from app.inference.local.vocabulary import plain
 
 PriorityName = Literal["low", "medium", "high", "critical"]
 
-BASE_POINTS: Final = 25.0
-CATEGORY_POINTS: Final[dict[str, float]] = {
-    "general": -10.0,
-    "bug": 8.0,
-    "incident": 30.0,
-    "performance": 8.0,
-    "security": 28.0,
-    "account": 4.0,
-    "billing": 5.0,
-    "integration": 6.0,
-    "feature_request": -15.0,
-    "how_to": -12.0,
-}
-BANDS: Final[tuple[tuple[float, PriorityName], ...]] = ((75.0, "critical"), (50.0, "high"), (25.0, "medium"))
-DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
-    {"vip": 12.0, "active_outage": 18.0, "repeated_contact": 8.0}
-)
-"""Of groups that are not named: 1."""
 NEGATED_URGENCY_POINTS: Final = -12.0
 MAX_CHARS: Final = 50_000
 _REACH: Final = 4
@@ -83,22 +65,30 @@ def score_priority(
     category: str | None = None,
     *,
     facts: Facts | None = None,
-    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    weights: PriorityWeights | None = None,
 ) -> PriorityScore:
-    """See the module's docstring for the formula. `category` adds its fixed points when it is given and known."""
+    """See the module's docstring for the formula. `category` adds its fixed points when it is given and known.
+    Without `weights` the delivered ones count."""
+    rules = weights or delivered()
     text = text[:MAX_CHARS]
     counted = _strongest(text)
-    if category in CATEGORY_POINTS:
-        counted["category"] = PriorityTerm("category", CATEGORY_POINTS[category], category)
+    if category in rules.categories:
+        counted["category"] = PriorityTerm("category", rules.categories[category], category)
     if facts is not None:
         counted |= {name: PriorityTerm(name, 1.0, evidence) for name, evidence in facts.proven.items()}
-    weighted = [
-        PriorityTerm(term.name, term.weight * weights.get(term.name, 1.0), term.evidence) for term in counted.values()
-    ]
-    score = min(100.0, max(0.0, BASE_POINTS + sum(term.weight for term in weighted)))
-    priority: PriorityName = next((name for limit, name in BANDS if score >= limit), "low")
+    weighted = [PriorityTerm(term.name, term.weight * rules.of(term.name), term.evidence) for term in counted.values()]
+    score = min(100.0, max(0.0, rules.base + sum(term.weight for term in weighted)))
+    priority = _band(score, rules)
     ordered = sorted((term for term in weighted if term.weight), key=lambda term: -abs(term.weight))
-    return PriorityScore(priority, score, (PriorityTerm("base", BASE_POINTS, "every report"), *ordered))
+    return PriorityScore(priority, score, (PriorityTerm("base", rules.base, "every report"), *ordered))
+
+
+def _band(score: float, rules: PriorityWeights) -> PriorityName:
+    if score >= rules.bands.critical:
+        return "critical"
+    if score >= rules.bands.high:
+        return "high"
+    return "medium" if score >= rules.bands.medium else "low"
 
 
 def _strongest(text: str) -> dict[str, PriorityTerm]:

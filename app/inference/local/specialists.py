@@ -165,6 +165,7 @@ def _route(conversation: Conversation) -> dict[str, Any]:
         "alternatives": found.get("alternatives") or [],
         "entities": entities,
         "priority_terms": terms,
+        "weights_version": scored.get("weights_version"),
         "reasoning": " ".join(reasons),
     }
 

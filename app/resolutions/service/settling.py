@@ -109,6 +109,7 @@ async def _decide(
                     "alternatives",
                     "entities",
                     "priority_terms",
+                    "weights_version",
                 )
             },
             tool_calls=[{"tool": call.tool, "failed": call.failed, "seconds": call.seconds} for call in calls],

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.ai_config.priorities import WEIGHTS
 from app.core.auth import Principal, Role
 from app.inference.local.categorize import categorize as categorize_locally
 from app.learning import service as learning
@@ -23,7 +24,8 @@ async def categorize(db: AsyncSession, *, description: str, title: str | None = 
     """What the desk would make of a report, by the classifier that is in force. Stores nothing, and asks no one outside
     this process."""
     await learning.refresh(db)
-    found = await asyncio.to_thread(categorize_locally, description, title)
+    _version, weights = await WEIGHTS.in_force(db)
+    found = await asyncio.to_thread(categorize_locally, description, title, weights=weights)
     return CategorizeOut(
         category=found.category,
         priority=Priority(found.priority),

@@ -3,6 +3,7 @@ import pytest
 from app.inference.local.enrichment import enrich
 from app.inference.local.extraction import extract
 from app.inference.local.priority import Facts, score_priority
+from app.inference.local.priority_weights import effective
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,8 @@ def test_what_is_known_counts_and_weights_are_configuration() -> None:
     assert [(term.weight, term.evidence) for term in known.terms if term.name == "vip"] == [
         (12, "customer of tier gold")
     ]
-    assert score_priority(text, "bug", facts=facts, weights={"vip": 0, "severity": 0}).score == plain.score - 8
+    quiet = effective({"vip": 0.0, "severity": 0.0})
+    assert score_priority(text, "bug", facts=facts, weights=quiet).score == plain.score - 8
 
 
 def test_enrichment_takes_linear_time_whatever_the_text() -> None:

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.local.categorize import categorize
-from app.inference.local.priority import BASE_POINTS, CATEGORY_POINTS, PriorityScore, score_priority
+from app.inference.local.priority import PriorityScore, score_priority
+from app.inference.local.priority_weights import delivered
 
 
 def points(score: PriorityScore) -> dict[str, float]:
@@ -34,10 +35,10 @@ def test_the_score_is_the_sum_of_the_shown_terms() -> None:
 
     assert score.score == sum(term.weight for term in score.terms)
     assert points(score) == {
-        "base": BASE_POINTS,
+        "base": delivered().base,
         "deadline": 10,
         "severity": 8,
-        "category": CATEGORY_POINTS["bug"],
+        "category": delivered().categories["bug"],
         "repeat": 5,
     }
     assert score.terms[0].name == "base"
@@ -75,7 +76,7 @@ def test_shouting_does_not_add_up() -> None:
 def test_a_negated_urgency_lowers_the_priority(text: str) -> None:
     score = score_priority(text)
 
-    assert score.score < BASE_POINTS
+    assert score.score < delivered().base
     assert "deadline" not in points(score)
     assert points(score)["relief"] < 0
 
@@ -85,7 +86,7 @@ def test_the_evidence_of_a_negation_begins_with_it() -> None:
 
 
 def test_a_denied_fault_counts_as_relief() -> None:
-    assert points(score_priority("it never crashed")) == {"base": BASE_POINTS, "relief": -12}
+    assert points(score_priority("it never crashed")) == {"base": delivered().base, "relief": -12}
 
 
 def test_a_negation_ends_with_its_clause() -> None:
@@ -96,7 +97,7 @@ def test_a_negation_ends_with_its_clause() -> None:
 
 @pytest.mark.parametrize("text", ["there was no outage", "not everyone is affected", "ohne Ausfall"])
 def test_what_did_not_happen_gives_no_points(text: str) -> None:
-    assert score_priority(text).score == BASE_POINTS
+    assert score_priority(text).score == delivered().base
 
 
 def test_the_score_stays_between_0_and_100() -> None:
@@ -107,10 +108,10 @@ def test_the_score_stays_between_0_and_100() -> None:
 
 
 def test_an_unknown_category_adds_nothing() -> None:
-    assert score_priority("hello", "no such thing").score == score_priority("hello").score == BASE_POINTS
+    assert score_priority("hello", "no such thing").score == score_priority("hello").score == delivered().base
 
 
-@given(st.text(max_size=300), st.sampled_from([None, *CATEGORY_POINTS]))
+@given(st.text(max_size=300), st.sampled_from([None, *delivered().categories]))
 def test_any_text_gets_a_priority(text: str, category: str | None) -> None:
     score = score_priority(text, category)
 
