@@ -88,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         BodyLimitMiddleware,
         max_bytes=settings.http.max_body_bytes,
         exempt=[f"{API_PREFIX}/files/upload", f"{API_PREFIX}/files/resumable"],
+        forms_exempt=[f"{API_PREFIX}/knowledge/documents"],
     )
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RateLimitMiddleware, prefix=API_PREFIX, settings=settings.rate_limit)

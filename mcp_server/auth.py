@@ -70,6 +70,7 @@ def _access(
             "user_id": who.user_id,
             "username": who.username,
             "role": who.role.value,
+            "teams": sorted(who.teams),
             "tools": named,
             "run_id": run_id,
         },
@@ -86,7 +87,9 @@ def _token() -> AccessToken:
 def caller() -> Principal:
     """The person behind the present call. The scopes of such a token are tools, and are checked as tools only."""
     claims = _token().claims
-    return Principal(claims["user_id"], claims["username"], Role(claims["role"]))
+    return Principal(
+        claims["user_id"], claims["username"], Role(claims["role"]), teams=frozenset(claims["teams"])
+    )
 
 
 def run_id() -> str | None:

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from app.accounts import repository
 from app.accounts.api_keys import KEY_START, key_hash
-from app.core.auth import Audience, Claims, Principal, Role
+from app.core.auth import Audience, Claims, Principal
 from app.core.clock import now
 from app.core.db import Database
 from app.core.errors import Unauthenticated
@@ -64,7 +64,7 @@ async def principal_of_claims(resources: Resources, claims: Claims, audience: Au
     if not known:
         async with resources.db.session() as db:
             user = await repository.user_in_family(db, claims.user_id, uuid.UUID(claims.family), now())
-        principal = None if user is None else Principal(user.id, user.username, Role(user.role))
+        principal = None if user is None else user.as_principal()
         memory.put(key, principal)
     if principal is None:
         raise Unauthenticated("The login has ended.")
@@ -75,7 +75,7 @@ async def principals_of_logins(resources: Resources, family_ids: Collection[uuid
     """Of those logins that stand, as the database has it this moment."""
     async with resources.db.session() as db:
         found = await repository.users_in_families(db, family_ids, now())
-    return {family_id: Principal(user.id, user.username, Role(user.role)) for family_id, user in found}
+    return {family_id: user.as_principal() for family_id, user in found}
 
 
 def forget(resources: Resources, user_id: int) -> None:
@@ -95,7 +95,7 @@ async def principal_of_key(resources: Resources, key: str) -> Principal:
             found = await repository.key_and_owner(db, digest, now())
         if found is not None:
             row, user = found
-            principal = Principal(user.id, user.username, Role(user.role), frozenset(row.scopes))
+            principal = user.as_principal(frozenset(row.scopes))
             await _note_use(resources, row)
         memory.put(digest, principal)
     if principal is None:
@@ -114,7 +114,7 @@ async def _tool_principal(resources: Resources, claims: Claims) -> Principal:
         user = await repository.active_user(db, claims.user_id)
     if user is None:
         raise Unauthenticated("The account is not active.")
-    return Principal(user.id, user.username, Role(user.role), claims.scopes)
+    return user.as_principal(claims.scopes)
 
 
 async def _note_use(resources: Resources, key: ApiKey) -> None:

@@ -141,10 +141,11 @@ async def change_user(
     db: WriteSession,
     if_match: IfMatch = None,
 ) -> UserOut:
-    """Role, and whether the account is active. Deactivating ends every login; the last administrator stays."""
+    """Role, teams, and whether the account is active. Deactivating ends every login; the last administrator stays."""
     user = await service.get(db, who, user_id)
     wanted = body.model_dump(exclude_none=True)
-    check_version(if_match, version=user.version, current={"role": user.role, "active": user.active}, wanted=wanted)
-    user = await service.change(db, who, user_id, role=body.role, active=body.active)
+    current = {"role": user.role, "active": user.active, "teams": user.teams}
+    check_version(if_match, version=user.version, current=current, wanted=wanted)
+    user = await service.change(db, who, user_id, role=body.role, active=body.active, teams=body.teams)
     response.headers["ETag"] = etag(user.version)
     return UserOut.model_validate(user)

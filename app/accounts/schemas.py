@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from app.accounts.scopes import Scope
 from app.core.auth import Role
-from app.core.schemas import In, Line, Moment, Out, Text
+from app.core.schemas import In, Line, Moment, Out, Slug, Text
 
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _EMAIL = re.compile(rf"[^\s@\"(),:;<>\[\]\\]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
@@ -84,6 +84,7 @@ class UserOut(Out):
     email: str
     role: Role
     active: bool
+    teams: list[str] = Field(description="What is meant for one of these may be seen.")
     version: int
     created_at: datetime
 
@@ -91,6 +92,7 @@ class UserOut(Out):
 class UserPatch(In, json_schema_extra={"examples": [{"role": "agent"}]}):
     role: Role | None = None
     active: bool | None = None
+    teams: list[Slug] | None = Field(default=None, max_length=20, description="In place of those of before.")
 
 
 class ApiKeyIn(

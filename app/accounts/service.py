@@ -1,5 +1,7 @@
 """Accounts: who exists, and as what. Registration makes customers; only an administrator changes a role."""
 
+from collections.abc import Collection
+
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -60,7 +62,7 @@ async def principal_of(db: AsyncSession, user_id: int) -> Principal:
     user = await repository.active_user(db, user_id)
     if user is None:
         raise UserNotFound
-    return Principal(user.id, user.username, Role(user.role))
+    return user.as_principal()
 
 
 async def get(db: AsyncSession, who: Principal, user_id: int) -> User:
@@ -80,7 +82,13 @@ async def page(
 
 
 async def change(
-    db: AsyncSession, who: Principal, user_id: int, *, role: Role | None = None, active: bool | None = None
+    db: AsyncSession,
+    who: Principal,
+    user_id: int,
+    *,
+    role: Role | None = None,
+    active: bool | None = None,
+    teams: Collection[str] | None = None,
 ) -> User:
     """Deactivating ends all logins for good; a change reaches every process within `principal_cache_seconds`."""
     admins = await repository.active_admins(db)
@@ -89,8 +97,9 @@ async def change(
     active = user.active if active is None else active
     if admins == [user.id] and not (active and role is Role.ADMIN):
         raise LastAdmin
-    if (role, active) != (user.role, user.active):
-        user.role, user.active = role, active
+    named = user.teams if teams is None else sorted(set(teams))
+    if (role, active, named) != (user.role, user.active, user.teams):
+        user.role, user.active, user.teams = role, active, named
         user.version += 1
         outbox.add(db, AccessChanged(user_id=user.id, timestamp=now()))
     if not active:

@@ -1,11 +1,14 @@
 """`evidesk knowledge load FOLDER`: every document of a folder into what the desk knows, over the public API.
 
 A file's address is its place in the folder, so that loading again replaces what changed, costs nothing for what did
-not, and never makes a second copy. What cannot be read is named; the others are loaded.
+not, and never makes a second copy. Office files, PDF and HTML are sent as they are, and read by the workers. What
+cannot be read is named; the others are loaded.
 """
 
 import argparse
 import asyncio
+import hashlib
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +21,16 @@ import httpx2
 from app.core.http import API_PREFIX
 from app.core.settings import get_settings
 from app.embedded.services import Addresses
-from app.files.content_type import EmptyContent, identify
-from app.files.recognition.recognise import recognise
-from app.files.recognition.result import RecognitionFailed, RecognitionSettings
-from app.files.sample import Sample
+from app.knowledge.schemas import Acl
 
 PLAIN = frozenset({".md", ".markdown", ".txt", ".rst", ".adoc"})
-"""Read as they are: their headings are how they are cut into passages."""
+"""Sent as text: their headings are how they are cut into passages."""
 CONVERTED = frozenset({".html", ".htm", ".pdf", ".docx", ".pptx", ".xlsx", ".odt", ".rtf", ".epub"})
 TITLE_CHARS = 300
 SECONDS = 60.0
+WAIT_SECONDS = 3600.0
+POLL_SECONDS = 0.5
+DOCUMENTS = f"{API_PREFIX}/knowledge/documents"
 
 
 @dataclass
@@ -36,6 +39,8 @@ class Loaded:
     replaced: int = 0
     unchanged: int = 0
     failed: list[str] = field(default_factory=list)
+    under_way: dict[str, str] = field(default_factory=dict)
+    """By its id, the name of each document that is still to be read and indexed."""
 
     def described(self) -> str:
         counts = f"{self.added} added, {self.replaced} replaced, {self.unchanged} unchanged, {len(self.failed)} failed"
@@ -54,14 +59,6 @@ def files_of(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def text_of(path: Path) -> str:
-    """Raises RecognitionFailed, EmptyContent, OSError, UnicodeDecodeError."""
-    if path.suffix.lower() in PLAIN:
-        return path.read_text(encoding="utf-8-sig").replace("\x00", " ")
-    content = identify(Sample.of_path(path), filename=path.name)
-    return recognise(path, content, settings=RecognitionSettings(), progress=lambda *_: None).text
-
-
 def title_of(path: Path, text: str) -> str:
     """Its first heading or line, if that is one; else the file's name."""
     first = next((line.strip() for line in text.splitlines() if line.strip()), "").lstrip("# ").rstrip("# ")
@@ -69,40 +66,82 @@ def title_of(path: Path, text: str) -> str:
 
 
 async def load(client: httpx2.AsyncClient, folder: Path, acl: dict[str, Any]) -> Loaded:
-    """`client` is authorised."""
+    """`client` is authorised. Documents are stored, not yet indexed: see `settle`."""
     result = Loaded()
     for path in files_of(folder):
         name = path.relative_to(folder).as_posix()
         try:
-            text = await asyncio.to_thread(text_of, path)
-        except (RecognitionFailed, EmptyContent, OSError, UnicodeDecodeError) as error:
+            content = await asyncio.to_thread(path.read_bytes)
+            sent = _as_text(path, content, acl) if path.suffix.lower() in PLAIN else _as_file(path, content, acl)
+        except (OSError, ValueError) as error:
             result.failed.append(f"{name}: {error}")
             continue
-        if not text.strip():
-            result.failed.append(f"{name}: there is no text in it")
-            continue
-        document = {"title": title_of(path, text), "text": text, "uri": f"{folder.name}/{name}", "acl": acl}
-        await _send(client, document, name, result)
+        await _send(client, f"{folder.name}/{name}", sent, hashlib.sha256(content).hexdigest(), name, result)
     return result
 
 
-async def _send(client: httpx2.AsyncClient, document: dict[str, Any], name: str, result: Loaded) -> None:
-    documents = f"{API_PREFIX}/knowledge/documents"
-    listed = await client.get(documents, params={"uri": document["uri"], "limit": 1})
-    known = listed.json() if listed.is_success else []
+async def settle(client: httpx2.AsyncClient, result: Loaded, *, seconds: float) -> None:
+    """Until all of them can be found, or not: what cannot be read is named."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while result.under_way and asyncio.get_running_loop().time() < deadline:
+        for doc_id, name in [*result.under_way.items()]:
+            answer = await client.get(f"{DOCUMENTS}/{doc_id}")
+            document = answer.json() if answer.is_success else {"status": "pending"}
+            if document["status"] != "pending":
+                del result.under_way[doc_id]
+            if document["status"] == "failed":
+                result.failed.append(f"{name}: {document['error']}")
+        if result.under_way:
+            await asyncio.sleep(POLL_SECONDS)
+    result.failed += [f"{name}: not indexed after {seconds:g} s" for name in result.under_way.values()]
+
+
+def _as_text(path: Path, content: bytes, acl: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError."""
+    text = content.decode("utf-8-sig").replace("\x00", " ")
+    if not text.strip():
+        raise ValueError("there is no text in it")
+    return {"json": {"title": title_of(path, text), "text": text, "acl": acl}}
+
+
+def _as_file(path: Path, content: bytes, acl: dict[str, Any]) -> dict[str, Any]:
+    return {"files": {"file": (path.name, content)}, "data": {"acl": json.dumps(acl)}}
+
+
+async def _send(
+    client: httpx2.AsyncClient, uri: str, sent: dict[str, Any], sha256: str, name: str, result: Loaded
+) -> None:
+    listed = await client.get(DOCUMENTS, params={"uri": uri, "limit": 1})
+    known = listed.json()[0] if listed.is_success and listed.json() else None
+    body = sent.get("json", sent.get("data"))
+    body["uri"] = uri
+    if known and "files" in sent and _is_the_same(known, sha256, json.loads(body["acl"])):
+        result.unchanged += 1
+        return
     if known:
-        answer = await client.put(f"{documents}/{known[0]['doc_id']}", json=document)
+        answer = await client.put(f"{DOCUMENTS}/{known['doc_id']}", **sent)
     else:
-        answer = await client.post(documents, json=document)
+        answer = await client.post(DOCUMENTS, **sent)
     if answer.is_error:
         problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
         result.failed.append(f"{name}: {problem.get('detail') or answer.status_code}")
-    elif not known:
+        return
+    document = answer.json()
+    if document["status"] == "pending":
+        result.under_way[document["doc_id"]] = name
+    if not known:
         result.added += 1
-    elif answer.json()["version"] == known[0]["version"]:
+    elif document["version"] == known["version"]:
         result.unchanged += 1
     else:
         result.replaced += 1
+
+
+def _is_the_same(known: dict[str, Any], sha256: str, acl: dict[str, Any]) -> bool:
+    """Not even its bytes have to be sent."""
+    source = known["source"] or {}
+    same = source.get("sha256") == sha256 and known["readers"] == Acl.model_validate(acl).readers()
+    return same and known["status"] != "failed"
 
 
 async def log_in(client: httpx2.AsyncClient, username: str, password: str) -> None:
@@ -114,11 +153,14 @@ async def log_in(client: httpx2.AsyncClient, username: str, password: str) -> No
 
 
 async def _run(chosen: argparse.Namespace, password: str) -> Loaded:
-    acl: dict[str, Any] = {"roles": chosen.role} if chosen.role else {"public": True}
+    named = {"roles": chosen.role, "teams": chosen.team}
+    acl: dict[str, Any] = {name: given for name, given in named.items() if given} or {"public": True}
     address = chosen.url or Addresses.of(get_settings()).http
     async with httpx2.AsyncClient(base_url=address, timeout=SECONDS, trust_env=False) as client:
         await log_in(client, chosen.username, password)
-        return await load(client, chosen.folder, acl)
+        result = await load(client, chosen.folder, acl)
+        await settle(client, result, seconds=chosen.wait)
+        return result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -127,6 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--url")
     parser.add_argument("--username", default="admin")
     parser.add_argument("--role", action="append", default=[])
+    parser.add_argument("--team", action="append", default=[])
+    parser.add_argument("--wait", type=float, default=WAIT_SECONDS, help="seconds, for all to be indexed")
     chosen = parser.parse_args(arguments)
     if not chosen.folder.is_dir():
         sys.exit(f"{chosen.folder} is no folder.")

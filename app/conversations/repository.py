@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.conversations.errors import SessionMissing
-from app.core.auth import Principal, Role
+from app.core.auth import Principal
 from app.core.repository import Repository
 from app.models.conversation import (
     Case,
@@ -92,8 +92,8 @@ async def message(db: AsyncSession, message_id: UUID) -> Message | None:
 
 async def customer(db: AsyncSession, user_id: int) -> tuple[Principal, bool]:
     """The person, as they are now, and whether their account is active."""
-    row = (await db.execute(select(User.id, User.username, User.role, User.active).where(User.id == user_id))).one()
-    return Principal(row.id, row.username, Role(row.role)), row.active
+    user = (await db.execute(select(User).where(User.id == user_id))).scalar_one()
+    return user.as_principal(), user.active
 
 
 async def citations(db: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, list[MessageCitation]]:

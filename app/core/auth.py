@@ -39,6 +39,7 @@ class Principal:
     username: str
     role: Role
     scopes: frozenset[str] | None = None
+    teams: frozenset[str] = frozenset()
 
     @property
     def is_staff(self) -> bool:

@@ -11,7 +11,9 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic_core import from_json
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import Scope
 
 from app.core.db import DatabaseUnreachable
 from app.core.errors import (
@@ -149,6 +151,11 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(StarletteHTTPException, _on_http)
+
+
+def is_form(scope: Scope) -> bool:
+    """Whether a request brings multipart/form-data, by its own word."""
+    return Headers(scope=scope).get("content-type", "").lower().lstrip().startswith("multipart/form-data")
 
 
 class StrictRequest(Request):

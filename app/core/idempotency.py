@@ -21,12 +21,14 @@ from fastapi.routing import APIRoute
 from sqlalchemy import DateTime, LargeBinary, Text, column, delete, select, table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.core.auth import Principal
 from app.core.clock import now
 from app.core.db import Database
 from app.core.errors import BadRequest, Invalid
-from app.core.http import StrictRequest
+from app.core.http import StrictRequest, is_form
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -184,6 +186,14 @@ class IdempotentRoute(APIRoute):
             return response
 
         return handle_once
+
+
+class FormRoute(IdempotentRoute):
+    """Takes those requests of its address that bring a form; the route behind it takes the others, with JSON."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return (match, child) if match is not Match.FULL or is_form(scope) else (Match.NONE, {})
 
 
 async def _owner(request: Request) -> str:

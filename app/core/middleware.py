@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import BadRequest, Problem, TooLarge
-from app.core.http import database_away, problem_response
+from app.core.http import database_away, is_form, problem_response
 from app.core.metrics import REQUEST_SECONDS
 from app.core.telemetry import CORRELATION_HEADER, continued, get_logger, new_correlation_id, span
 
@@ -159,13 +159,21 @@ class _Answered(Exception):
 class BodyLimitMiddleware:
     """Refuses a body over the limit, by its declared length or as it arrives; uploads have their own limit."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, exempt: Sequence[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, exempt: Sequence[str] = (), forms_exempt: Sequence[str] = ()
+    ) -> None:
+        """`forms_exempt`: addresses whose limit is meant for JSON alone."""
         self.app = app
         self.max_bytes = max_bytes
         self.exempt = tuple(exempt)
+        self.forms_exempt = tuple(forms_exempt)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(self.exempt):
+        if (
+            scope["type"] != "http"
+            or scope["path"].startswith(self.exempt)
+            or (scope["path"].startswith(self.forms_exempt) and is_form(scope))
+        ):
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")

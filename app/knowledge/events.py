@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
 from app.core.schemas import Event
 
 
@@ -30,4 +32,7 @@ class DocumentChanged(DocumentEvent):
 
 
 class DocumentDeleted(DocumentEvent):
+    """`keys` are the objects that held the files it was sent as."""
+
     type: ClassVar[str] = "document.deleted"
+    keys: list[str] = Field(default_factory=list)

@@ -1,19 +1,42 @@
 """HTTP for documents and what is found in them: translation only."""
 
-from typing import Annotated
+import hashlib
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from app.accounts.authentication import CurrentUser, StaffUser
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, Unavailable, documented
-from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute
+from app.core.idempotency import (
+    FormRoute,
+    IdempotencyConflict,
+    IdempotencyKeyInvalid,
+    IdempotentRoute,
+    streams_body,
+)
 from app.core.pagination import BadCursor, Cursor, Limit, link_next
+from app.core.resources import Res, Resources
 from app.core.schemas import Text
+from app.files import service as files
+from app.files.errors import (
+    ContentMissing,
+    FileEmpty,
+    FileFieldMissing,
+    FileTooLarge,
+    FileTypeNotAllowed,
+    MultipartMalformed,
+    StoreUnavailable,
+)
+from app.files.receiving import UploadSlot, form_of, keep_on_commit
+from app.files.service import Received, Slot
+from app.files.serving import as_attachment
 from app.knowledge import service as knowledge
 from app.knowledge.errors import DocumentMissing
-from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut, Evidence, Uri
+from app.knowledge.forms import FORM_SCHEMA, described
+from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut, Evidence, SourceIn, Uri
 
 router = APIRouter(
     route_class=IdempotentRoute,
@@ -23,6 +46,18 @@ router = APIRouter(
 )
 
 _ONE = documented(DocumentMissing, Invalid)
+_SENT = (
+    FileTypeNotAllowed,
+    FileEmpty,
+    FileFieldMissing,
+    MultipartMalformed,
+    TooLarge,
+    FileTooLarge,
+    Invalid,
+    StoreUnavailable,
+)
+"""How a document may be wrong that comes as JSON or as a form."""
+_OR_FORM = {"requestBody": {"content": {"multipart/form-data": {"schema": FORM_SCHEMA}}}}
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
@@ -37,15 +72,56 @@ async def search(
     return await knowledge.search(db, who, query=q, limit=limit)
 
 
+@streams_body
+async def upload_document(
+    who: StaffUser, slot: UploadSlot, resources: Res, db: WriteSession, request: Request, response: Response
+) -> DocumentOut:
+    """The body goes straight to the store; a worker scans, reads and indexes it: see `status`, `stage`, `progress`."""
+    received, about = await _received(request, resources, slot)
+    document = await knowledge.upload(db, who, received=received, about=about)
+    keep_on_commit(db, slot)
+    response.headers["Location"] = f"{request.url.path}/{document.doc_id}"
+    return document
+
+
+async def replace_with_file(
+    doc_id: UUID, who: StaffUser, slot: UploadSlot, resources: Res, db: WriteSession, request: Request
+) -> DocumentOut:
+    """The next version, unless bytes and description are those of before."""
+    received, about = await _received(request, resources, slot)
+    document, anew = await knowledge.replace_source(db, who, doc_id, received=received, about=about)
+    if anew:
+        keep_on_commit(db, slot)
+    return document
+
+
+async def _received(request: Request, resources: Resources, slot: Slot) -> tuple[Received, SourceIn]:
+    settings = resources.settings.files
+    form = form_of(request, settings)
+    received, given = await files.receive_form(
+        resources.storage, settings, form, slot, fields=dict.fromkeys(SourceIn.model_fields, str)
+    )
+    request.state.content_digest = hashlib.sha256(received.digest() + repr(sorted(given.items())).encode()).digest()
+    return received, described(given)
+
+
+# Before the routes for JSON, which take whatever is no form.
+_AS_FORM: dict[str, Any] = {"include_in_schema": False, "route_class_override": FormRoute}
+router.add_api_route("/documents", upload_document, methods=["POST"], status_code=201, **_AS_FORM)
+router.add_api_route("/documents/{doc_id}", replace_with_file, methods=["PUT"], **_AS_FORM)
+
+
 @router.post(
     "/documents",
     status_code=201,
-    responses=documented(Forbidden, TooLarge, Invalid, IdempotencyKeyInvalid, IdempotencyConflict),
+    openapi_extra=_OR_FORM,
+    responses=documented(Forbidden, IdempotencyKeyInvalid, IdempotencyConflict, *_SENT),
 )
 async def add_document(
     body: DocumentIn, who: StaffUser, db: WriteSession, request: Request, response: Response
 ) -> DocumentOut:
-    """Stored at once, searchable as soon as a worker has indexed it: see `status`."""
+    """As JSON, or as a form with a file. Stored at once, searchable as soon as a worker has read and indexed it: see
+    `status`."""
     document = await knowledge.create(db, who, document=body)
     response.headers["Location"] = f"{request.url.path}/{document.doc_id}"
     return document
@@ -73,15 +149,16 @@ async def get_document(doc_id: UUID, who: CurrentUser, db: ReadSession) -> Docum
     return await knowledge.get(db, who, doc_id)
 
 
-@router.put("/documents/{doc_id}", responses=documented(Forbidden, DocumentMissing, TooLarge, Invalid))
+@router.put("/documents/{doc_id}", openapi_extra=_OR_FORM, responses=documented(Forbidden, DocumentMissing, *_SENT))
 async def replace_document(doc_id: UUID, body: DocumentIn, who: StaffUser, db: WriteSession) -> DocumentOut:
-    """The next version, unless nothing changed. Until it is indexed, the one before is found."""
+    """As JSON, or as a form with a file. The next version, unless nothing changed. Until it is indexed, the one before
+    is found."""
     return await knowledge.replace(db, who, doc_id, document=body)
 
 
 @router.delete("/documents/{doc_id}", status_code=204, responses=documented(Forbidden, DocumentMissing, Invalid))
 async def delete_document(doc_id: UUID, who: StaffUser, db: WriteSession) -> None:
-    """With every version and passage of it."""
+    """With every version, passage and file of it."""
     await knowledge.delete(db, who, doc_id)
 
 
@@ -89,6 +166,26 @@ async def delete_document(doc_id: UUID, who: StaffUser, db: WriteSession) -> Non
 async def get_version(doc_id: UUID, version: VersionNumber, who: CurrentUser, db: ReadSession) -> DocumentVersionOut:
     """What the document said in that version."""
     return await knowledge.version(db, who, doc_id, version)
+
+
+@router.get(
+    "/documents/{doc_id}/versions/{version}/source",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The bytes, of the file's own media type.",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **documented(DocumentMissing, ContentMissing, StoreUnavailable, Invalid),
+    },
+)
+async def get_source(
+    doc_id: UUID, version: VersionNumber, who: CurrentUser, db: ReadSession, resources: Res
+) -> StreamingResponse:
+    """The file that the version was sent as, always as an attachment. 404 for one that was sent as text."""
+    content = await knowledge.source(db, who, doc_id, version)
+    chunks = await files.open_content(resources.storage, content.key, start=0, end=content.size)
+    return StreamingResponse(chunks, media_type=content.file_type, headers=as_attachment(content))
 
 
 @router.get("/documents/{doc_id}/chunks/{chunk_id}", responses=_ONE)

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from app.core.auth import Role
-from app.core.schemas import In, Line, Out, RowId, Text
+from app.core.schemas import In, Line, Out, RowId, Slug, Text
 from app.models.knowledge import DocumentStatus
 
 MAX_TEXT = 2_000_000
@@ -21,16 +21,18 @@ class Acl(In):
 
     public: bool = Field(default=False, description="Everybody who can log in, customers too.")
     roles: list[Role] = Field(default_factory=list, max_length=10)
+    teams: list[Slug] = Field(default_factory=list, max_length=100)
     people: list[RowId] = Field(default_factory=list, max_length=1000)
 
     @model_validator(mode="after")
     def _names_somebody(self) -> "Acl":
-        if not (self.public or self.roles or self.people):
-            raise ValueError("must name somebody: public, roles or people")
+        if not (self.public or self.roles or self.teams or self.people):
+            raise ValueError("must name somebody: public, roles, teams or people")
         return self
 
     def readers(self) -> list[str]:
         named = [f"role:{role}" for role in self.roles] + [f"user:{user_id}" for user_id in self.people]
+        named += [f"team:{team}" for team in self.teams]
         return sorted({*named, *(["public"] if self.public else [])})
 
 
@@ -42,6 +44,24 @@ class DocumentIn(In):
     language: Language | None = Field(default=None, description="Left out: told by the text.")
 
 
+class SourceIn(In):
+    """What a form says beside its file."""
+
+    title: Line | None = None
+    uri: Uri | None = None
+    acl: Acl = Field(default_factory=lambda: Acl(public=True))
+    language: Language | None = None
+
+
+class SourceOut(Out):
+    """The file that the newest version was sent as."""
+
+    filename: str
+    file_type: str
+    file_size: int
+    sha256: str
+
+
 class DocumentOut(Out):
     doc_id: UUID
     version: int
@@ -49,8 +69,11 @@ class DocumentOut(Out):
     title: str
     uri: str | None
     language: str
-    readers: list[str] = Field(description="`public`, `role:agent`, `user:12`")
-    error: str | None
+    readers: list[str] = Field(description="`public`, `role:agent`, `team:billing`, `user:12`")
+    source: SourceOut | None
+    stage: str | None = Field(description="What a worker does with it while `status` is `pending`.")
+    progress: float = Field(ge=0, le=1, description="Of the stage.")
+    error: str | None = Field(description="Why it is `failed`.")
     created_at: datetime
     updated_at: datetime
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,11 +43,13 @@ class Document(Identified, Stamped, Base):
     version: Mapped[int] = mapped_column(default=1)
     digest: Mapped[str] = mapped_column(String(64))
     created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    # Which job makes the newest version findable; none where whoever stored it sees to that.
+    job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class DocumentVersion(Stamped, Base):
-    """What a document said; never changed, so that a citation of it stays true."""
+    """What a document said; never changed, so that a citation of it stays true. Empty until its source was read."""
 
     __tablename__ = "document_versions"
 
@@ -57,6 +59,32 @@ class DocumentVersion(Stamped, Base):
     uri: Mapped[str | None] = mapped_column(String(2000))
     language: Mapped[str] = mapped_column(String(10))
     text: Mapped[str] = mapped_column(Text, deferred=True)
+
+
+class DocumentSource(Stamped, Base):
+    """The bytes that a version was sent as; its text is what was read in them."""
+
+    __tablename__ = "document_sources"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["document_id", "version"],
+            ["document_versions.document_id", "document_versions.version"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    document_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    storage_key: Mapped[str] = mapped_column(String(500), unique=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    file_type: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(20))
+    format: Mapped[str] = mapped_column(String(50))
+    file_size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    # What the sender said of it; what is left out is told by the text.
+    title: Mapped[str | None] = mapped_column(String(300))
+    language: Mapped[str | None] = mapped_column(String(10))
 
 
 class Chunk(Identified, Base):

@@ -3,11 +3,11 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.auth import Role
+from app.core.auth import Principal, Role
 from app.models.base import Base, Identified, Numbered, Stamped, one_of
 
 
@@ -24,7 +24,11 @@ class User(Numbered, Stamped, Base):
     password_hash: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(String(20), default=Role.CUSTOMER)
     active: Mapped[bool] = mapped_column(default=True)
+    teams: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default=text("'{}'"))
     version: Mapped[int] = mapped_column(default=1)
+
+    def as_principal(self, scopes: frozenset[str] | None = None) -> Principal:
+        return Principal(self.id, self.username, Role(self.role), scopes, frozenset(self.teams))
 
 
 class LoginFamily(Identified, Stamped, Base):

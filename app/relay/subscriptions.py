@@ -24,9 +24,11 @@ from app.files.tasks import recognition as file_tasks
 from app.files.tasks import rendering
 from app.integrations import tasks as integration_tasks
 from app.integrations.service import JOB_KIND as EXPORT
+from app.knowledge import deliveries as knowledge_deliveries
 from app.knowledge import events as knowledge
 from app.knowledge import tasks as knowledge_tasks
 from app.knowledge.service import JOB_KIND as INDEXING
+from app.knowledge.service import READING
 from app.learning import tasks as learning_tasks
 from app.learning.service import JOB_KIND as TRAINING
 from app.relay.registry import Subscriptions
@@ -107,8 +109,10 @@ def _resolutions(subscriptions: Subscriptions) -> None:
 
 def _knowledge(subscriptions: Subscriptions) -> None:
     subscriptions.job(INDEXING, run=knowledge_tasks.index_document, exhausted=knowledge_tasks.give_up_document)
+    subscriptions.job(READING, run=knowledge_tasks.read_document, exhausted=knowledge_tasks.give_up_document)
     # Whoever cites documents listens to the other two.
     subscriptions.on(knowledge.DocumentIndexed)
+    subscriptions.on(knowledge.DocumentDeleted, knowledge_deliveries.after_deletion)
 
 
 def _conversations(subscriptions: Subscriptions) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
-from app.core.auth import Principal, Role
+from app.core.auth import Principal
 from app.core.repository import Repository
 from app.models.agent import AgentRun, AgentToolCall, RunStatus
 from app.models.resolution import ReplyDraft, Resolution, ResolutionStatus, ResolutionStep, RoutingDecision
@@ -95,8 +95,7 @@ async def tool_calls(db: AsyncSession, run_id: uuid.UUID) -> Sequence[AgentToolC
 
 
 async def requester(db: AsyncSession, user_id: int) -> Principal:
-    row = (await db.execute(select(User.id, User.username, User.role).where(User.id == user_id))).one()
-    return Principal(row.id, row.username, Role(row.role))
+    return (await db.execute(select(User).where(User.id == user_id))).scalar_one().as_principal()
 
 
 async def decision_of(db: AsyncSession, resolution_id: uuid.UUID) -> int | None:

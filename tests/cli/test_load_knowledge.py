@@ -3,16 +3,17 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.commands.load_knowledge import Refused, load, log_in, main
+from app.commands.load_knowledge import Refused, load, log_in, main, settle
 from app.core.auth import Role
 from app.core.resources import Resources
 from tests.factories.people import PASSWORD, register
+from tests.knowledge.conftest import read_all
 
 PAGE = "<html><body><h1>Scanner</h1><p>Hold the red button to restart it.</p></body></html>"
 
 
 async def test_a_folder_is_loaded_once_and_only_what_changed_again(
-    api: httpx2.AsyncClient, resources: Resources, tmp_path: Path
+    api: httpx2.AsyncClient, resources: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = await register(resources, Role.AGENT)
     folder = tmp_path / "manuals"
@@ -25,6 +26,8 @@ async def test_a_folder_is_loaded_once_and_only_what_changed_again(
     (folder / "program.exe").write_bytes(b"MZ")
     await log_in(api, agent.username, PASSWORD)
     first = await load(api, folder, {"public": True})
+    await read_all(resources, monkeypatch)
+    await settle(api, first, seconds=60)
     assert (first.added, first.replaced, first.unchanged) == (2, 0, 0)
     assert [one.split(":")[0] for one in first.failed] == ["broken.md", "empty.txt"]
     listed = (await api.get("/api/v1/knowledge/documents")).json()
@@ -34,8 +37,10 @@ async def test_a_folder_is_loaded_once_and_only_what_changed_again(
     }
     (folder / "printer.md").write_text("# Printer\n\nE-77: the tray is open.")
     again = await load(api, folder, {"public": True})
+    await settle(api, again, seconds=0)
     assert (again.added, again.replaced, again.unchanged) == (0, 1, 1)
-    assert again.described().splitlines()[0] == "0 added, 1 replaced, 1 unchanged, 2 failed"
+    assert again.described().splitlines()[0] == "0 added, 1 replaced, 1 unchanged, 3 failed"
+    assert again.failed[-1] == "printer.md: not indexed after 0 s"
 
 
 async def test_who_cannot_log_in_or_may_not_write_is_told(

@@ -13,18 +13,12 @@ from app.models.job import Job, JobState
 from app.models.knowledge import Chunk, DocumentVersion
 from app.models.outbox import OutboxRow
 from tests.factories.people import Person, register
+from tests.knowledge.conftest import index_all
 
 DOCUMENTS, SEARCH = "/api/v1/knowledge/documents", "/api/v1/knowledge/search"
 MANUAL = (
     "# Printer\n\nThe printer shows E-77 when its tray is empty.\n\n# Scanner\n\nHold the red button to restart it."
 )
-
-
-async def index_all(resources: Resources) -> None:
-    async with resources.db.session() as db:
-        due = (await db.execute(select(Job.id).where(Job.state == JobState.QUEUED))).scalars().all()
-    for job_id in due:
-        await index_document.handler(resources, job_id)
 
 
 async def add(api: httpx2.AsyncClient, resources: Resources, who: Person, **fields: Any) -> dict[str, Any]:
@@ -64,9 +58,14 @@ async def test_a_document_is_found_by_code_and_by_meaning_once_it_is_indexed(
 async def test_nobody_finds_or_reads_what_is_not_meant_for_them(api: httpx2.AsyncClient, resources: Resources) -> None:
     agent, admin = await register(resources, Role.AGENT), await register(resources, Role.ADMIN)
     ada, ben = await register(resources), await register(resources)
+    eve = await register(resources)
+    changed = await api.patch(f"/api/v1/users/{eve.id}", json={"teams": ["billing"]}, headers=admin.headers)
+    assert changed.json()["teams"] == ["billing"]
+    theirs = await add(api, resources, admin, title="For billing", acl={"teams": ["billing"]})
     staff = await add(api, resources, agent, acl={"roles": ["agent"]})
     hers = await add(api, resources, agent, title="For Ada", acl={"roles": ["agent"], "people": [ada.id]})
-    expected = {agent: {staff["doc_id"], hers["doc_id"]}, admin: {staff["doc_id"], hers["doc_id"]}}
+    all_of_them = {theirs["doc_id"], staff["doc_id"], hers["doc_id"]}
+    expected = {agent: {staff["doc_id"], hers["doc_id"]}, admin: all_of_them, eve: {theirs["doc_id"]}}
     expected |= {ada: {hers["doc_id"]}, ben: set()}
     for who, documents in expected.items():
         assert {row["doc_id"] for row in await found(api, who, "printer E-77")} == documents

@@ -188,7 +188,7 @@ def _outdated(report: EvaluationReport, active: int, candidate: Any) -> str | No
 async def _author(db: AsyncSession, report: EvaluationReport) -> Principal:
     """As they are now."""
     user = await repository.author(db, report.author_id)
-    return Principal(user.id, user.username, Role(user.role) if user.active else Role.CUSTOMER)
+    return user.as_principal() if user.active else Principal(user.id, user.username, Role.CUSTOMER)
 
 
 def _end(report: EvaluationReport, status: ReportStatus, error: str | None) -> None:

@@ -10,6 +10,7 @@ from app.core.repository import Repository
 from app.files.errors import UploadMissing
 from app.models.file import File
 from app.models.file_part import FilePart
+from app.models.knowledge import DocumentSource
 from app.models.upload import DirectUpload, ResumableUpload, UploadPiece
 
 
@@ -59,7 +60,7 @@ async def stored_bytes(db: AsyncSession, user_id: int | None) -> int:
 
 
 async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
-    """Those that no file, no upload and no part has."""
+    """Those that no file, no upload, no part and no document has."""
     known: set[str | None] = set()
     for column in (
         File.storage_key,
@@ -67,6 +68,7 @@ async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
         File.shown_key,
         UploadPiece.storage_key,
         FilePart.storage_key,
+        DocumentSource.storage_key,
     ):
         known |= set((await db.execute(select(column).where(column.in_(keys)))).scalars())
     # One that has become a file has its object by that file alone, if it has not left it for another.

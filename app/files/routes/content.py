@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Header
@@ -25,6 +24,7 @@ from app.files.errors import (
     RangeNotSatisfiable,
     StoreUnavailable,
 )
+from app.files.serving import HARMLESS, as_attachment
 
 router = APIRouter(
     route_class=IdempotentRoute,
@@ -41,7 +41,6 @@ _BYTES: dict[int | str, dict[str, Any]] = {
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"description": "A small picture.", "content": {"image/webp": {"schema": {"type": "string"}}}}
 }
-_HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
 RangeHeader = Annotated[str | None, Header(alias="Range", max_length=100, description="`bytes=first-last`, one range.")]
 IfRange = Annotated[str | None, Header(alias="If-Range", max_length=100, description="The ETag the part belongs to.")]
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -80,13 +79,7 @@ async def get_file_content(
     if asked is not None and if_range in (None, tag):
         span = _range(asked, content.size)
     start, end = span or (0, content.size)
-    headers = {
-        **_HARMLESS,
-        "Content-Disposition": _attachment(content.filename),
-        "Content-Length": str(end - start),
-        "Accept-Ranges": "bytes",
-        "ETag": tag,
-    }
+    headers = {**as_attachment(content), "Content-Length": str(end - start), "Accept-Ranges": "bytes"}
     if span is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
     chunks = await files.open_content(resources.storage, content.key, start=start, end=end)
@@ -108,7 +101,7 @@ async def get_file_preview(file_id: UUID, who: CurrentUser, db: ReadSession, res
     still to be made."""
     content = await files.preview(db, who, file_id)
     headers = {
-        **_HARMLESS,
+        **HARMLESS,
         "Content-Disposition": "inline",
         "Content-Length": str(content.size),
         "Cache-Control": "private, max-age=3600",
@@ -133,8 +126,3 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
     if start >= size or start >= end:
         raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
     return start, end
-
-
-def _attachment(filename: str) -> str:
-    plain = "".join(char if char.isascii() and char.isprintable() and char not in '"\\%' else "_" for char in filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

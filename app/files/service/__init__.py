@@ -2,7 +2,15 @@
 
 from app.files.service.deleting import delete, end
 from app.files.service.history import history
-from app.files.service.intake import Received, Slot, receive, receive_bytes, receive_stored
+from app.files.service.intake import (
+    Received,
+    Slot,
+    receive,
+    receive_bytes,
+    receive_form,
+    receive_stored,
+    refused,
+)
 from app.files.service.parts import (
     PART_KIND,
     PartWork,
@@ -76,7 +84,9 @@ __all__ = [
     "read_text",
     "receive",
     "receive_bytes",
+    "receive_form",
     "receive_stored",
+    "refused",
     "release",
     "report_progress",
     "rescan",

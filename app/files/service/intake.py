@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from app.core.clock import now
@@ -29,7 +30,9 @@ from app.models.base import uuid7
 
 log = get_logger(__name__)
 
-_MAX_FIELD_BYTES = 100
+_MAX_FIELD_BYTES = 64 * 1024
+_MAX_NUMBER_CHARS = 100
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -77,25 +80,39 @@ async def receive(storage: Storage, settings: FileSettings, reader: MultipartRea
         FileTooLarge, FileEmpty, FileTypeNotAllowed, FileFieldMissing, MultipartMalformed, FormInvalid,
         StoreUnavailable.
     """
+    received, given = await receive_form(storage, settings, reader, slot, fields={"ticket_id": _ticket_id})
+    return replace(received, ticket_id=given.get("ticket_id"))
+
+
+async def receive_form(
+    storage: Storage,
+    settings: FileSettings,
+    reader: MultipartReader,
+    slot: Slot,
+    *,
+    fields: Mapping[str, Callable[[str], T]],
+) -> tuple[Received, dict[str, T]]:
+    """Store the form's `file` and read the other fields that it has, each with its function, which may raise
+    FormInvalid. Raises what `receive` does."""
     started = now()
     stored: _Stored | None = None
-    ticket_id: int | None = None
+    given: dict[str, T] = {}
     seen: set[str] = set()
     while (part := await reader.next_part()) is not None:
-        if part.name not in ("file", "ticket_id"):
-            raise _refused(part.name[:100], "extra_forbidden", "Extra inputs are not permitted")
+        if part.name != "file" and part.name not in fields:
+            raise refused(part.name[:100], "extra_forbidden", "Extra inputs are not permitted")
         if part.name in seen:
-            raise _refused(part.name, "repeated", "The field may be given once")
+            raise refused(part.name, "repeated", "The field may be given once")
         seen.add(part.name)
         if part.name == "file":
             stored = await _store(
                 storage, settings, reader.data(), slot, sent_name=part.filename, declared=part.content_type
             )
         else:
-            ticket_id = await _ticket_id(reader)
+            given[part.name] = fields[part.name](await _field(reader, part.name))
     if stored is None:
         raise FileFieldMissing
-    return await _received(stored, ticket_id, started)
+    return await _received(stored, None, started), given
 
 
 async def receive_bytes(
@@ -250,19 +267,26 @@ def _refuse_program(sample: Sample) -> None:
         raise FileTypeNotAllowed(f"Executables are not accepted: the content is {phrase}.")
 
 
-async def _ticket_id(reader: MultipartReader) -> int | None:
+async def _field(reader: MultipartReader, name: str) -> str:
     value = b""
     async for chunk in reader.data():
         value += chunk
         if len(value) > _MAX_FIELD_BYTES:
-            break
-    text = value.decode(errors="replace").strip()
+            raise refused(name, "too_long", "The field is too long")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise refused(name, "value_error", "The field must be UTF-8") from None
+
+
+def _ticket_id(value: str) -> int | None:
+    text = value.strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and len(value) <= _MAX_FIELD_BYTES):
-        raise _refused("ticket_id", "int_parsing", "Input should be a valid integer")
+    if not (text.isascii() and text.isdecimal() and len(value) <= _MAX_NUMBER_CHARS):
+        raise refused("ticket_id", "int_parsing", "Input should be a valid integer")
     return int(text)
 
 
-def _refused(field: str, kind: str, message: str) -> FormInvalid:
+def refused(field: str, kind: str, message: str) -> FormInvalid:
     return FormInvalid(errors=[FieldError(location=["body", field], message=message, kind=kind)])

@@ -24,6 +24,7 @@ from app.files.scanning.budget import Limits
 from app.files.scanning.scanner import open_scanner
 from app.files.scanning.verdict import ScannerAway, Verdict
 from app.files.service import Work
+from app.files.signatures import Group
 from app.jobs import claims
 from app.jobs.errors import ClaimLost
 from app.jobs.service import Claim
@@ -96,7 +97,7 @@ async def _scanned(resources: Resources, claim: Claim, work: Work, path: Path) -
     settings = resources.settings.scan
     try:
         with span("scan", content=work.content.group, attempt=claim.attempt):
-            verdict = await _examined(resources, work, path)
+            verdict = await examined(resources, path, key=work.key, group=work.content.group)
     except ScannerAway as away:
         log.warning("scanner_away", job=str(claim.job_id), error=str(away))
         async with resources.db.unit_of_work() as db:
@@ -111,18 +112,18 @@ async def _scanned(resources: Resources, claim: Claim, work: Work, path: Path) -
     return verdict.harm is None and not claim.settled
 
 
-async def _examined(resources: Resources, work: Work, path: Path) -> Verdict:
+async def examined(resources: Resources, path: Path, *, key: str, group: Group) -> Verdict:
     """The baseline's word and then, unless that was harm, the configured scanner's. Raises ScannerAway."""
     settings = resources.settings.scan
     try:
-        found = await _process.scan(path, work.content.group, limits=scan_limits(settings), seconds=settings.seconds)
+        found = await _process.scan(path, group, limits=scan_limits(settings), seconds=settings.seconds)
     except RecognitionFailed:
         # What cannot be scanned has not been found clean.
         return Verdict(BASELINE, harm="The scan of this file crashes or does not end.")
     scanner = open_scanner(settings)
     if scanner is None or found.harm is not None:
         return found
-    second = await scanner.scan(resources.storage.read(work.key))
+    second = await scanner.scan(resources.storage.read(key))
     return Verdict(f"{found.scanner}; {second.scanner}", second.harm, found.flags + second.flags)
 
 

@@ -1,15 +1,17 @@
 """Documents as their viewer may see them: administrators all, others those that name them."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, select, true
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, select, true, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.core.auth import Principal, Role
 from app.core.repository import Repository
 from app.knowledge.errors import DocumentMissing
-from app.models.knowledge import Chunk, Document, DocumentVersion
+from app.models.job import Job
+from app.models.knowledge import Chunk, Document, DocumentSource, DocumentStatus, DocumentVersion
 
 
 class DocumentRepository(Repository[Document]):
@@ -44,6 +46,35 @@ class DocumentRepository(Repository[Document]):
         newest = (Chunk.version == Document.version).label("current")
         return await self._one(query.with_only_columns(*columns, said, newest))
 
+    async def source(self, document_id: UUID, version: int) -> DocumentSource:
+        """Raises DocumentMissing, also for a version that was sent as text."""
+        query = (
+            self.visible()
+            .join(DocumentSource, DocumentSource.document_id == Document.id)
+            .where(Document.id == document_id, DocumentSource.version == version)
+        )
+        row = (await self.db.execute(query.with_only_columns(DocumentSource))).scalar_one_or_none()
+        if row is None:
+            raise DocumentMissing
+        return row
+
+    async def sources(self, documents: Sequence[Document]) -> dict[UUID, DocumentSource]:
+        """Of the newest versions of these, those that were sent as files."""
+        newest = [(row.id, row.version) for row in documents]
+        query = select(DocumentSource).where(tuple_(DocumentSource.document_id, DocumentSource.version).in_(newest))
+        return {row.document_id: row for row in (await self.db.execute(query)).scalars()} if newest else {}
+
+    async def work(self, documents: Sequence[Document]) -> dict[UUID, Job]:
+        """How far the jobs of those are that are not indexed yet."""
+        pending = [row.job_id for row in documents if row.status == DocumentStatus.PENDING]
+        query = select(Job).where(Job.id.in_(pending))
+        return {row.id: row for row in (await self.db.execute(query)).scalars()} if pending else {}
+
+    async def keys(self, document_id: UUID) -> list[str]:
+        """Of every object in the store that holds something of the document."""
+        query = select(DocumentSource.storage_key).where(DocumentSource.document_id == document_id)
+        return list((await self.db.execute(query.order_by(DocumentSource.version))).scalars())
+
     async def _one(self, query: Select[*tuple[Any, ...]]) -> RowMapping:
         row = (await self.db.execute(query)).mappings().one_or_none()
         if row is None:
@@ -55,6 +86,6 @@ def readable(who: Principal, readers: Any) -> ColumnElement[bool]:
     """The one place that decides who sees a document or a passage, from its `readers`."""
     if who.role is Role.ADMIN:
         return true()
-    mine = ["public", f"role:{who.role}", f"user:{who.user_id}"]
+    mine = ["public", f"role:{who.role}", f"user:{who.user_id}", *(f"team:{team}" for team in sorted(who.teams))]
     allowed: ColumnElement[bool] = readers.overlap(cast(mine, ARRAY(Text)))
     return allowed

@@ -13,20 +13,26 @@ from app.knowledge.service.documents import (
     versions,
 )
 from app.knowledge.service.excerpts import Quoted, quoted
+from app.knowledge.service.extracting import Reading, begin_reading, fail_reading, take_text
 from app.knowledge.service.indexing import give_up, index, subject_of
 from app.knowledge.service.matching import Match, Matches, match
 from app.knowledge.service.searching import Found, rank, search
+from app.knowledge.service.uploading import READING, replace_source, source, upload
 
 __all__ = [
     "JOB_KIND",
+    "READING",
     "TEXT_CHARS",
     "Found",
     "Match",
     "Matches",
     "Quoted",
+    "Reading",
+    "begin_reading",
     "chunk",
     "create",
     "delete",
+    "fail_reading",
     "get",
     "give_up",
     "index",
@@ -35,9 +41,13 @@ __all__ = [
     "quoted",
     "rank",
     "replace",
+    "replace_source",
     "resolved_cases",
     "search",
+    "source",
     "subject_of",
+    "take_text",
+    "upload",
     "version",
     "versions",
 ]

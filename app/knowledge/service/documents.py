@@ -1,7 +1,7 @@
 """Documents in their versions: written, replaced, read, deleted. Each change of the text is a job for a worker."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import update
@@ -14,9 +14,10 @@ from app.core.pagination import Page
 from app.jobs import service as jobs
 from app.knowledge.events import DocumentChanged, DocumentDeleted
 from app.knowledge.repository import DocumentRepository
-from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut
+from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut, SourceOut
 from app.models.base import uuid7
-from app.models.knowledge import Chunk, Document, DocumentStatus, DocumentVersion
+from app.models.job import Job
+from app.models.knowledge import Chunk, Document, DocumentSource, DocumentStatus, DocumentVersion
 from app.outbox import writer as outbox
 
 JOB_KIND = "knowledge.index"
@@ -40,7 +41,7 @@ async def create(db: AsyncSession, who: Principal, *, document: DocumentIn, star
     await db.flush()
     await _add_version(db, row, document.text, start=start)
     await db.refresh(row)
-    return shown(row)
+    return await shown(db, who, row)
 
 
 async def replace(db: AsyncSession, who: Principal, document_id: UUID, *, document: DocumentIn) -> DocumentOut:
@@ -51,12 +52,9 @@ async def replace(db: AsyncSession, who: Principal, document_id: UUID, *, docume
     row = await DocumentRepository(db, who).get(document_id, lock=True)
     language = document.language or language_of(document.text)
     digest, readers = _digest(document, language), document.acl.readers()
-    same_text, same_readers = row.digest == digest, sorted(row.readers) == readers
-    if same_text and same_readers:
-        return shown(row)
-    if not same_readers:
-        row.readers = readers
-        await db.execute(update(Chunk).where(Chunk.document_id == row.id).values(readers=readers))
+    same_text, others = row.digest == digest, await admit(db, row, readers)
+    if same_text and not others:
+        return await shown(db, who, row)
     if not same_text:
         row.title, row.uri, row.language, row.digest = document.title, document.uri, language, digest
         row.version += 1
@@ -66,19 +64,30 @@ async def replace(db: AsyncSession, who: Principal, document_id: UUID, *, docume
     row.updated_at = now()
     outbox.add(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
     await db.flush()
-    return shown(row)
+    return await shown(db, who, row)
+
+
+async def admit(db: AsyncSession, row: Document, readers: list[str]) -> bool:
+    """These people alone see it from now on, in the index too. False: they are those of before."""
+    if sorted(row.readers) == readers:
+        return False
+    row.readers, row.updated_at = readers, now()
+    await db.execute(update(Chunk).where(Chunk.document_id == row.id).values(readers=readers))
+    return True
 
 
 async def delete(db: AsyncSession, who: Principal, document_id: UUID) -> None:
-    """With every version, passage and vector of it; a worker that is at it finds nothing to keep its work in."""
-    row = await DocumentRepository(db, who).get(document_id, lock=True)
-    outbox.add(db, DocumentDeleted(document_id=row.id, version=row.version, timestamp=now()))
+    """With every version, passage, vector and file of it; a worker that is at it finds nothing to keep its work in."""
+    documents = DocumentRepository(db, who)
+    row = await documents.get(document_id, lock=True)
+    keys = await documents.keys(document_id)
+    outbox.add(db, DocumentDeleted(document_id=row.id, version=row.version, keys=keys, timestamp=now()))
     await db.delete(row)
     await db.flush()
 
 
 async def get(db: AsyncSession, who: Principal, document_id: UUID) -> DocumentOut:
-    return shown(await DocumentRepository(db, who).get(document_id))
+    return await shown(db, who, await DocumentRepository(db, who).get(document_id))
 
 
 async def list_documents(
@@ -90,7 +99,7 @@ async def list_documents(
     if uri is not None:
         query = query.where(Document.uri == uri)
     page = await documents.page(query, sort=Document.created_at, cursor=cursor, limit=limit)
-    return Page([shown(row) for row in page.rows], page.next_cursor)
+    return Page(await shown_all(db, who, page.rows), page.next_cursor)
 
 
 async def version(db: AsyncSession, who: Principal, document_id: UUID, number: int) -> DocumentVersionOut:
@@ -117,12 +126,26 @@ async def _add_version(db: AsyncSession, row: Document, text: str, *, start: boo
             document_id=row.id, version=row.version, title=row.title, uri=row.uri, language=row.language, text=text
         )
     )
-    if start:
-        jobs.create(db, kind=JOB_KIND, subject=f"{row.id}:{row.version}")
     await db.flush()
+    if start:
+        job = jobs.create(db, kind=JOB_KIND, subject=f"{row.id}:{row.version}")
+        await db.flush()
+        row.job_id = job.id
+        await db.flush()
 
 
-def shown(row: Document) -> DocumentOut:
+async def shown(db: AsyncSession, who: Principal, row: Document) -> DocumentOut:
+    return (await shown_all(db, who, [row]))[0]
+
+
+async def shown_all(db: AsyncSession, who: Principal, rows: Sequence[Document]) -> list[DocumentOut]:
+    documents = DocumentRepository(db, who)
+    sources, work = await documents.sources(rows), await documents.work(rows)
+    return [_shown(row, sources.get(row.id), work.get(row.job_id) if row.job_id else None) for row in rows]
+
+
+def _shown(row: Document, source: DocumentSource | None, job: Job | None) -> DocumentOut:
+    indexed = row.status == DocumentStatus.INDEXED
     return DocumentOut(
         doc_id=row.id,
         version=row.version,
@@ -131,6 +154,9 @@ def shown(row: Document) -> DocumentOut:
         uri=row.uri,
         language=row.language,
         readers=row.readers,
+        source=None if source is None else SourceOut.model_validate(source),
+        stage=None if job is None else job.stage,
+        progress=job.progress if job is not None else float(indexed),
         error=row.error,
         created_at=row.created_at,
         updated_at=row.updated_at,

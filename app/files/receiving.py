@@ -1,0 +1,62 @@
+"""A form on its way from the request's body into the store: its object is kept with the commit of its row, or goes."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import ClientDisconnect
+
+from app.core.resources import Res
+from app.core.settings import FileSettings
+from app.core.storage import StorageError
+from app.core.telemetry import get_logger
+from app.files.errors import FileTooLarge, MultipartMalformed
+from app.files.multipart import MultipartReader
+from app.files.service import Slot
+
+log = get_logger(__name__)
+
+FORM_BYTES = 128 * 1024
+"""What a form may have beside the file's own bytes: boundaries, headers, the other fields."""
+
+
+async def _slot(resources: Res) -> AsyncIterator[Slot]:
+    slot = Slot()
+    try:
+        yield slot
+    finally:
+        # Entered before the unit of work, so left after it has committed or not.
+        if slot.key is not None and not slot.kept:
+            try:
+                await resources.storage.delete(slot.key)
+            except StorageError as error:
+                # An object without a row; the day and id in its key let it be collected.
+                log.warning("object_left_behind", key=slot.key, error=type(error).__name__)
+
+
+UploadSlot = Annotated[Slot, Depends(_slot, scope="function")]
+
+
+def form_of(request: Request, settings: FileSettings) -> MultipartReader:
+    """Nothing is read yet. Raises FileTooLarge by the declared length, and MultipartMalformed."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > settings.max_bytes + FORM_BYTES:
+        raise FileTooLarge(f"A file may have at most {settings.max_bytes:,} bytes.")
+    return MultipartReader(request.headers.get("content-type"), _body(request))
+
+
+def keep_on_commit(db: AsyncSession, slot: Slot) -> None:
+    def keep(_session: object) -> None:
+        slot.kept = True
+
+    event.listen(db.sync_session, "after_commit", keep, once=True)
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as error:
+        raise MultipartMalformed("The body ends before its last boundary.") from error
