@@ -87,9 +87,7 @@ def _token() -> AccessToken:
 def caller() -> Principal:
     """The person behind the present call. The scopes of such a token are tools, and are checked as tools only."""
     claims = _token().claims
-    return Principal(
-        claims["user_id"], claims["username"], Role(claims["role"]), teams=frozenset(claims["teams"])
-    )
+    return Principal(claims["user_id"], claims["username"], Role(claims["role"]), teams=frozenset(claims["teams"]))
 
 
 def run_id() -> str | None:
