@@ -113,7 +113,7 @@ async def _send(
 ) -> None:
     listed = await client.get(DOCUMENTS, params={"uri": uri, "limit": 1})
     known = listed.json()[0] if listed.is_success and listed.json() else None
-    body = sent.get("json", sent.get("data"))
+    body: dict[str, Any] = sent.get("json") or sent["data"]
     body["uri"] = uri
     if known and "files" in sent and _is_the_same(known, sha256, json.loads(body["acl"])):
         result.unchanged += 1

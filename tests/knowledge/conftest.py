@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -53,7 +54,7 @@ async def read_all(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> Non
     await index_all(resources)
 
 
-async def _queued(resources: Resources, kind: str) -> list[object]:
+async def _queued(resources: Resources, kind: str) -> list[UUID]:
     async with resources.db.session() as db:
         query = select(Job.id).where(Job.state == JobState.QUEUED, Job.kind == kind).order_by(Job.id)
         return list((await db.execute(query)).scalars())

@@ -184,7 +184,7 @@ async def test_deleting_leaves_neither_rows_nor_bytes(
     calls = [one for row in rows for one in build().deliveries(row.type, row.payload) if isinstance(one, TaskCall)]
     for call in calls:
         if call.name == remove_object.name:
-            await remove_object.handler(resources, *call.args)
+            await remove_object.handler(resources, str(call.args[0]))
     assert sorted(await stored(resources)) == sorted(before)
 
 
@@ -200,7 +200,8 @@ async def test_what_is_no_document_is_refused_and_not_kept(
         (b"", "empty.md", "file_empty"),
     ):
         assert (await send(api, agent, content, name, status=400))["code"] == code
-    for fields in ({"acl": {}}, {"acl": "no json"}, {"language": "?"}, {"title": " "}, {"owner": "me"}):
+    wrong: list[dict[str, Any]] = [{"acl": {}}, {"acl": "no json"}, {"language": "?"}, {"title": " "}, {"owner": "me"}]
+    for fields in wrong:
         refused = await send(api, agent, status=422, **fields)
         assert refused["errors"][0]["location"][1] == next(iter(fields))
     assert sorted(await stored(resources)) == sorted(before)
