@@ -89,13 +89,13 @@ _ONE = documented(AgentTypeUnknown, ConfigMissing, Invalid)
 _POSTING = (IdempotencyKeyInvalid, IdempotencyConflict, TooLarge)
 
 
-@router.get("", responses=documented(ConfigMissing))
+@router.get("", responses=documented(ConfigMissing), response_model_exclude_unset=True)
 async def list_configs(_who: AdminUser, db: ReadSession) -> list[ConfigOut]:
     """The active configuration of every agent."""
     return [_shown(version) for version in await service.all_active(db)]
 
 
-@router.get("/{agent_type}", responses=_ONE)
+@router.get("/{agent_type}", responses=_ONE, response_model_exclude_unset=True)
 async def get_config(agent_type: str, _who: AdminUser, db: ReadSession) -> ConfigOut:
     """The version that is in force."""
     return _shown(await service.shown(db, service.agent_type(agent_type)))
@@ -172,12 +172,14 @@ async def _through_gate(
 
 
 def _json(body: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(body.model_dump_json(), status, headers=headers, media_type="application/json")
+    content = body.model_dump_json(exclude_unset=True)
+    return Response(content, status, headers=headers, media_type="application/json")
 
 
 @router.post(
     "/{agent_type}/promote",
     responses=documented(AgentTypeUnknown, ConfigMissing, CandidateMissing, Invalid, *_POSTING),
+    response_model_exclude_unset=True,
 )
 async def promote(agent_type: str, _who: AdminUser, db: WriteSession) -> ConfigUpdated:
     """Make the candidate the active version."""
@@ -235,6 +237,7 @@ async def test_config(agent_type: str, body: TrialIn, who: AdminUser, resources:
 @router.post(
     "/{agent_type}/rollback",
     responses=documented(ConfigInvalid, AgentTypeUnknown, ConfigVersionUnknown, ConfigMissing, Invalid, *_POSTING),
+    response_model_exclude_unset=True,
 )
 async def roll_back(agent_type: str, body: RollbackIn, who: AdminUser, db: WriteSession) -> ConfigUpdated:
     """A new version with the values of an old one, for all runs: a candidate's part ends."""
@@ -244,26 +247,28 @@ async def roll_back(agent_type: str, body: RollbackIn, who: AdminUser, db: Write
 
 def _shown(version: Version) -> ConfigOut:
     row: AiConfig = version.row
-    return ConfigOut.model_validate(
-        {
-            **{name: getattr(row, name) for name in ConfigValues.model_fields},
-            "agent_type": row.agent_type,
-            "version": row.version,
-            "updated_at": row.created_at,
-            "updated_by": version.author,
-            "candidate": None
-            if version.candidate is None
-            else CandidateOut(version=version.candidate[0], rollout=version.candidate[1]),
-        }
-    )
+    told = {
+        **{name: getattr(row, name) for name in ConfigValues.model_fields},
+        "agent_type": row.agent_type,
+        "version": row.version,
+        "updated_at": row.created_at,
+        "updated_by": version.author,
+    }
+    if version.candidate is not None:
+        told["candidate"] = CandidateOut(version=version.candidate[0], rollout=version.candidate[1])
+    return ConfigOut.model_validate(told)
 
 
 def _updated(version: Version) -> ConfigUpdated:
-    return ConfigUpdated(
-        agent_type=version.row.agent_type,
-        status="candidate" if version.standing == "candidate" else "updated",
-        version=version.row.version,
-        rollout=version.rollout,
-        changes=version.changes,
-        ended_candidate=version.ended,
-    )
+    """What does not apply is left out."""
+    told: dict[str, Any] = {
+        "agent_type": version.row.agent_type,
+        "status": "candidate" if version.standing == "candidate" else "updated",
+        "version": version.row.version,
+        "changes": version.changes,
+    }
+    if version.standing == "candidate":
+        told["rollout"] = version.rollout
+    if version.ended is not None:
+        told["ended_candidate"] = version.ended
+    return ConfigUpdated.model_validate(told)

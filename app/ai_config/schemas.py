@@ -99,7 +99,7 @@ class ConfigOut(ConfigValues):
     version: int
     updated_at: datetime
     updated_by: str | None = Field(description="Null: the version that the product was delivered with.")
-    candidate: CandidateOut | None = Field(description="Of the active version: the one that is being rolled out.")
+    candidate: CandidateOut | None = Field(default=None, description="There while a version is being rolled out.")
 
 
 class FieldChange(Out):
@@ -117,10 +117,10 @@ class ConfigUpdated(Out):
         description="candidate: for `rollout` percent of the runs, beside the active version."
     )
     version: int
-    rollout: int
     changes: Changes
-    ended_candidate: int | None = Field(default=None, description="The candidate that this version made way for.")
-    gate: GateOut | None = Field(default=None, description="How it proved itself.")
+    rollout: int | None = Field(default=None, description="There for a candidate: percent of the runs.")
+    ended_candidate: int | None = Field(default=None, description="There if this version ended a candidate's part.")
+    gate: GateOut | None = Field(default=None, description="There if a gate was asked for: how it proved itself.")
 
 
 class ConfigVersionOut(ConfigOut):

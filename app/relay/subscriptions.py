@@ -33,6 +33,7 @@ from app.learning import tasks as learning_tasks
 from app.learning.service import JOB_KIND as TRAINING
 from app.relay.registry import Subscriptions
 from app.resolutions import deliveries as resolution_deliveries
+from app.resolutions import events as resolutions
 from app.resolutions import tasks as resolution_tasks
 from app.resolutions.service import JOB_KIND as RESOLUTION
 from app.tickets import deliveries as ticket_deliveries
@@ -105,6 +106,7 @@ def _resolutions(subscriptions: Subscriptions) -> None:
     subscriptions.job(RESOLUTION, run=resolution_tasks.advance, exhausted=resolution_tasks.give_up)
     subscriptions.on(agents.RunCompleted, resolution_deliveries.after_run)
     subscriptions.on(agents.RunFailed, resolution_deliveries.after_run)
+    subscriptions.on(resolutions.ResolutionProgressed, pushes.resolution_progressed)
 
 
 def _knowledge(subscriptions: Subscriptions) -> None:

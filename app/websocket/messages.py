@@ -27,6 +27,7 @@ from app.websocket.payloads import (
     ProgressData,
     RecognisedData,
     RecoveredData,
+    ResolutionData,
     TicketAssignedData,
     TicketCommentData,
     TicketDeletedData,
@@ -205,6 +206,11 @@ class TicketUpdated(TicketMessage):
     data: TicketUpdatedData
 
 
+class ResolutionProgress(TicketMessage):
+    type: Literal["resolution_progress"] = "resolution_progress"
+    data: ResolutionData
+
+
 class TicketDeleted(TicketMessage):
     type: Literal["ticket_deleted"] = "ticket_deleted"
     data: TicketDeletedData
@@ -281,7 +287,13 @@ class ErrorMessage(Envelope):
 
 
 TicketNotification = (
-    TicketStatusUpdate | TicketAssigned | TicketCommentAdded | AiCategorizationComplete | TicketUpdated | TicketDeleted
+    TicketStatusUpdate
+    | TicketAssigned
+    | TicketCommentAdded
+    | AiCategorizationComplete
+    | ResolutionProgress
+    | TicketUpdated
+    | TicketDeleted
 )
 FileNotification = (
     FileUploadStarted

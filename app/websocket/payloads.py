@@ -58,6 +58,19 @@ class TicketUpdatedData(Data):
     timestamp: datetime
 
 
+class ResolutionData(Data):
+    """`step` is null when the whole has ended; `progress` is the share of the chain that is done."""
+
+    ticket_id: int
+    resolution_id: UUID
+    state: Literal["started", "completed", "ended"]
+    step: str | None
+    status: str
+    progress: float
+    error: str | None
+    timestamp: datetime
+
+
 class TicketDeletedData(Data):
     """The last message of its channel."""
 

@@ -3,6 +3,7 @@
 from app.accounts import events as accounts
 from app.files import events as files
 from app.outbox.deliveries import Push
+from app.resolutions import events as resolutions
 from app.tickets import events as tickets
 from app.websocket import messages, payloads
 from app.websocket.channels import ACCOUNTS, job_channel, ticket_channel
@@ -63,6 +64,12 @@ def ticket_updated(event: tickets.TicketUpdated) -> list[Push]:
         timestamp=event.timestamp,
     )
     return _to_ticket(event, messages.TicketUpdated(data=data))
+
+
+def resolution_progressed(event: resolutions.ResolutionProgressed) -> list[Push]:
+    """For the staff alone."""
+    data = payloads.ResolutionData(**event.model_dump())
+    return [_push(ticket_channel(event.ticket_id, staff=True), messages.ResolutionProgress(data=data))]
 
 
 def ticket_deleted(event: tickets.TicketDeleted) -> list[Push]:

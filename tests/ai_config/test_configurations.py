@@ -50,9 +50,6 @@ async def test_a_change_merges_into_the_next_version(desk: httpx2.AsyncClient) -
             "temperature": {"before": 0.2, "after": 0.7, "diff": None},
             "max_tokens": {"before": 4096, "after": 1000, "diff": None},
         },
-        "rollout": 100,
-        "ended_candidate": None,
-        "gate": None,
     }
     found = (await desk.get(SUPPORT)).json()
     assert (found["version"], found["temperature"], found["timeout"], found["updated_by"]) == (2, 0.7, 120, "root")

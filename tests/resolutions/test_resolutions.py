@@ -1,6 +1,7 @@
 """A ticket's way through the agents on the local model, over HTTP, with tools over MCP."""
 
 import uuid
+from typing import Any
 
 import httpx2
 from sqlalchemy import func, select
@@ -14,10 +15,12 @@ from app.jobs import claims
 from app.learning import service as learning
 from app.models.agent import AgentRun
 from app.models.learning import ExampleField
+from app.models.outbox import OutboxRow
 from app.models.resolution import Resolution, ResolutionStep, RoutingDecision
 from app.models.ticket import TicketStatus
 from app.relay import subscriptions
 from app.resolutions import service
+from app.resolutions.events import ResolutionProgressed
 from app.tickets import service as tickets
 from app.tickets.events import TicketCreated
 from tests.factories.people import Person
@@ -44,6 +47,14 @@ async def solved_before(resources: Resources, ada: Person, agent: Person) -> int
     return first.id
 
 
+async def progress_told(resources: Resources, ticket_id: int) -> list[dict[str, Any]]:
+    query = select(OutboxRow.payload).where(
+        OutboxRow.aggregate == f"ticket:{ticket_id}", OutboxRow.type == ResolutionProgressed.type
+    )
+    async with resources.db.session() as db:
+        return list((await db.execute(query.order_by(OutboxRow.id))).scalars())
+
+
 async def resolved(resources: Resources, desk: Desk, number: int) -> dict[str, object]:
     started = await desk.post(f"resolve/{number}", 202)
     await everything(resources)
@@ -61,6 +72,12 @@ async def test_a_problem_met_before_is_routed_and_answered_from_its_evidence(
     assert operations == ["gather_context", "triage", "route", "respond", "check_draft", "escalate"]
     assert (found["progress"], found["error"]) == (1, None)
     assert found["status"] in ("awaiting_approval", "escalated")
+
+    told = await progress_told(equipped, again.id)
+    steps = [(state, operation) for operation in operations for state in ("started", "completed")]
+    assert [(one["state"], one["step"]) for one in told] == [*steps, ("ended", None)]
+    assert [one["progress"] for one in told] == sorted(one["progress"] for one in told)
+    assert (told[-1]["status"], told[-1]["progress"]) == (found["status"], 1)
 
     (decision,) = await desk.get(f"decisions?ticket_id={again.id}")
     assert {call["tool"] for call in decision["tool_calls"]} == {

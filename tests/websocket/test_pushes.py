@@ -11,6 +11,7 @@ from app.core.schemas import Event
 from app.files import events as files
 from app.outbox.deliveries import Push
 from app.relay.subscriptions import build
+from app.resolutions.events import ResolutionProgressed
 from app.tickets import events as tickets
 from app.websocket.messages import SERVER_MESSAGE
 
@@ -131,3 +132,11 @@ def test_a_file_event_goes_to_its_job(pushes: Pushes, event: Event, type_: str, 
 def test_an_internal_comment_goes_to_the_staff_alone(pushes: Pushes) -> None:
     said = tickets.TicketCommentAdded(comment_id=3, author="mia", content="hm", internal=True, **ticket)
     assert [push.channel for push in pushes(said)] == ["ticket:12:staff"]
+
+
+def test_how_far_the_agents_are_is_for_the_staff_alone(pushes: Pushes) -> None:
+    about = {"resolution_id": JOB, "state": "started", "step": "triage", "status": "running", "progress": 0.17}
+    event = ResolutionProgressed.model_validate({**ticket, **about, "error": None})
+    (push,) = pushes(event)
+    assert push.channel == "ticket:12:staff"
+    _is_message(push, "resolution_progress", {*about, "ticket_id", "error", "timestamp"})

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +16,9 @@ from app.jobs import service as jobs
 from app.models.agent import RunStatus
 from app.models.resolution import Resolution, ResolutionStatus, ResolutionStep
 from app.models.ticket import Visibility
+from app.outbox import writer as outbox
 from app.resolutions import repository
+from app.resolutions.events import ResolutionProgressed
 from app.resolutions.service import settling
 from app.tickets import service as tickets
 from app.tickets.errors import TicketMissing
@@ -67,7 +69,9 @@ async def give_up(resources: Resources, job_id: uuid.UUID) -> None:
     async with resources.db.unit_of_work() as db:
         resolution = await repository.of_job(db, job_id)
         if resolution.status == ResolutionStatus.RUNNING:
+            done = await repository.steps(db, resolution.id)
             _end(resolution, ResolutionStatus.FAILED, "The resolution was given up after several attempts.")
+            _tell(db, resolution, "ended", None, done)
 
 
 async def _go_on(resources: Resources, db: AsyncSession, resolution: Resolution) -> uuid.UUID | None:
@@ -80,6 +84,7 @@ async def _go_on(resources: Resources, db: AsyncSession, resolution: Resolution)
         run = await repository.run(db, step.run_id)
         if run.status == RunStatus.FAILED:
             _end(resolution, ResolutionStatus.FAILED, f"The step {step.operation} failed: {run.error}")
+            _tell(db, resolution, "ended", None, done)
             return None
         if run.status != RunStatus.COMPLETED:
             return step.run_id
@@ -89,9 +94,11 @@ async def _go_on(resources: Resources, db: AsyncSession, resolution: Resolution)
             _end(resolution, ResolutionStatus.FAILED, "The ticket was deleted.")
             return None
         step.finished_at = now()
+        _tell(db, resolution, "completed", step.operation, done)
     found = material(done)
     if len(done) == len(CHAIN) or (done and done[-1].operation == CHAIN[-1]):
         _end(resolution, await settling.outcome(db, resolution, found), None)
+        _tell(db, resolution, "ended", None, done)
         return None
     try:
         return await _begin(db, resolution, done, found)
@@ -126,7 +133,38 @@ async def _begin(
     }
     run, _again = await agents.request(db, who, operation=operation, document=document, files=[], internal=True)
     db.add(ResolutionStep(resolution_id=resolution.id, position=len(done), operation=operation, run_id=run.id))
+    _tell(db, resolution, "started", operation, done)
     return run.id
+
+
+def progress(resolution: Resolution, steps: Sequence[ResolutionStep]) -> float:
+    """The share of the chain that is done."""
+    if resolution.status != ResolutionStatus.RUNNING:
+        return 1.0
+    return round(sum(step.result is not None for step in steps) / len(CHAIN), 2)
+
+
+def _tell(
+    db: AsyncSession,
+    resolution: Resolution,
+    state: Literal["started", "completed", "ended"],
+    step: str | None,
+    steps: Sequence[ResolutionStep],
+) -> None:
+    """Nobody is told that a ticket's resolution ended with the ticket: its own end is the last that is heard of it."""
+    outbox.add(
+        db,
+        ResolutionProgressed(
+            ticket_id=resolution.ticket_id,
+            resolution_id=resolution.id,
+            state=state,
+            step=step,
+            status=resolution.status,
+            progress=progress(resolution, steps),
+            error=resolution.error,
+            timestamp=now(),
+        ),
+    )
 
 
 def _end(resolution: Resolution, status: ResolutionStatus, error: str | None) -> None:

@@ -16,19 +16,18 @@ from app.models.resolution import (
 from app.resolutions import repository
 from app.resolutions.repository import DecisionRepository, DraftRepository, ResolutionRepository
 from app.resolutions.schemas import ResolutionOut, StepOut
-from app.resolutions.service.advancing import CHAIN
+from app.resolutions.service.advancing import progress
 
 
 async def shown(db: AsyncSession, who: Principal, resolution_id: uuid.UUID) -> ResolutionOut:
     """Raises ResolutionMissing."""
     resolution = await ResolutionRepository(db, who).get(resolution_id)
     steps = await repository.steps(db, resolution.id)
-    done = sum(step.result is not None for step in steps)
     return ResolutionOut(
         resolution_id=resolution.id,
         ticket_id=resolution.ticket_id,
         status=ResolutionStatus(resolution.status),
-        progress=1.0 if resolution.finished_at else round(done / len(CHAIN), 2),
+        progress=progress(resolution, steps),
         steps=[StepOut.model_validate(step) for step in steps],
         decision_id=await repository.decision_of(db, resolution.id),
         draft_id=await repository.draft_of(db, resolution.id),
