@@ -9,7 +9,7 @@ way back it is put in again and the answer is checked. Every request, and every 
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,9 +23,10 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from app.core.breakers import BreakerRules, Breakers
-from app.core.slots import NoSlot, Slots
+from app.core.breakers import Breakers
+from app.core.slots import Slots
 from app.core.telemetry import get_logger
+from app.inference.admission import Blame, NotAdmitted, Provider
 from app.inference.answer_cache import AnswerCache, CacheScope, cache_key
 from app.inference.calls import Journal, ModelCall
 from app.inference.faults import Fault, described, fault_of
@@ -40,7 +41,6 @@ log = get_logger(__name__)
 
 RESERVE_SECONDS = 3.0
 """Of a run's time, kept for the models that stand in."""
-SLOT_MARGIN_SECONDS = 5.0
 
 
 class NoProviderLeft(AgentRunError):
@@ -71,6 +71,9 @@ class Shared:
     breakers: Breakers
     slots: Slots
     cache: AnswerCache | None
+
+    def provider(self, name: str) -> Provider:
+        return Provider(name, self.platform, self.breakers, self.slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ class ChainModel(FallbackModel):
             question = _Question(prepared, model_settings, model_request_parameters)
             try:
                 if not candidate.remote:
-                    answer = await self._ask_local(candidate, question)
+                    own = candidate.model.request(question.messages, question.settings, question.parameters)
+                    answer = await self._asked(candidate, own)
                 else:
                     answer = await self._ask_hidden(candidate, question, last=position == len(self._candidates))
             except _Next as done:
@@ -151,16 +155,6 @@ class ChainModel(FallbackModel):
         """The whole answer in one event: it is checked before anybody sees a part of it."""
         answer = await self.request(messages, model_settings, model_request_parameters)
         yield CompletedStreamedResponse(answer, model_request_parameters=model_request_parameters, replay_events=True)
-
-    async def _ask_local(self, candidate: Candidate, question: _Question) -> ModelResponse:
-        started = time.perf_counter()
-        try:
-            answer = await candidate.model.request(question.messages, question.settings, question.parameters)
-        except AgentRunError as error:
-            self._failed(candidate, error, started)
-            raise
-        self._answered(candidate, answer.usage, started)
-        return answer
 
     async def _ask_hidden(self, candidate: Candidate, question: _Question, *, last: bool) -> ModelResponse:
         if self._pseudonyms is None:
@@ -218,55 +212,32 @@ class ChainModel(FallbackModel):
         self, candidate: Candidate, question: _Question, limits: ProviderLimits, left: float
     ) -> ModelResponse:
         """Raises _Next when the provider may not be asked, or what it answers."""
+        provider = self._shared.provider(candidate.provider)
         seconds = min(limits.request_seconds, left)
         try:
-            async with self._shared.slots.hold(
-                candidate.provider,
-                limit=limits.concurrency,
-                seconds=limits.request_seconds + SLOT_MARGIN_SECONDS,
-                wait_seconds=min(limits.wait_seconds, left),
-            ):
-                return await self._through_breaker(candidate, question, seconds)
-        except NoSlot:
-            self._note(candidate, "skipped", reason="busy")
+            async with provider.admitted(most=limits.request_seconds, seconds=seconds, wait_seconds=left, blame=_blame):
+                return await self._asked(candidate, _within(candidate, question, seconds))
+        except NotAdmitted as refusal:
+            self._note(candidate, "skipped", reason=refusal.reason)
             raise _Next(None) from None
 
-    async def _through_breaker(self, candidate: Candidate, question: _Question, seconds: float) -> ModelResponse:
-        breakers, rules = self._shared.breakers, self._rules(seconds)
-        if not await breakers.enter(candidate.provider, rules):
-            self._note(candidate, "skipped", reason="breaker_open")
-            raise _Next(None)
+    async def _asked(self, candidate: Candidate, answering: Awaitable[ModelResponse]) -> ModelResponse:
         started = time.perf_counter()
-        told = False
         try:
-            answer = await _within(candidate, question, seconds)
-            told = True
-            await breakers.succeed(candidate.provider)
+            answer = await answering
         except AgentRunError as error:
-            told = True
-            if fault_of(error) is Fault.REFUSED:
-                await breakers.succeed(candidate.provider)
-            else:
-                await breakers.fail(candidate.provider, rules)
             self._failed(candidate, error, started)
             raise
-        finally:
-            if not told:
-                await breakers.leave(candidate.provider)
-        self._answered(candidate, answer.usage, started)
+        self._answered(candidate, answer, started)
         return answer
 
-    def _rules(self, seconds: float) -> BreakerRules:
-        section = self._shared.platform.breaker
-        return BreakerRules(section.failures, section.window_seconds, section.open_seconds, seconds)
+    def _answered(self, candidate: Candidate, answer: ModelResponse, started: float) -> None:
+        cost = price(candidate.name, answer.usage, self._shared.platform.prices)
+        self._note(candidate, "answered", started, usage=answer.usage, cost_usd=cost)
 
     def _left(self, *, last: bool) -> float:
         reserve = 0.0 if last else RESERVE_SECONDS
         return self._purpose.deadline - asyncio.get_running_loop().time() - reserve
-
-    def _answered(self, candidate: Candidate, usage: RequestUsage, started: float) -> None:
-        cost = price(candidate.name, usage, self._shared.platform.prices)
-        self._note(candidate, "answered", started, usage=usage, cost_usd=cost)
 
     def _failed(self, candidate: Candidate, error: AgentRunError, started: float) -> None:
         reason, status = described(error)
@@ -299,11 +270,17 @@ class ChainModel(FallbackModel):
         )
 
 
+def _blame(error: Exception) -> Blame:
+    if not isinstance(error, AgentRunError):
+        return "nobody"
+    return "request" if fault_of(error) is Fault.REFUSED else "provider"
+
+
 async def _within(candidate: Candidate, question: _Question, seconds: float) -> ModelResponse:
     settings = question.settings or ModelSettings()
     if "max_retries" not in candidate.model.unsupported_settings:
         # The vendors' own clients are not to repeat: attempts are counted here.
-        settings = ModelSettings(**{**settings, "max_retries": 0, "timeout": seconds})
+        settings = {**settings, "max_retries": 0, "timeout": seconds}
     try:
         async with asyncio.timeout(seconds):
             return await candidate.model.request(question.messages, settings, question.parameters)
