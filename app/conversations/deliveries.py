@@ -4,7 +4,6 @@ from app.conversations import tasks
 from app.conversations.channels import CHANNELS
 from app.conversations.events import SessionChanged, SessionEscalated
 from app.core.tasks import TaskCall
-from app.knowledge.events import DocumentChanged, DocumentDeleted
 from app.outbox.deliveries import Delivery
 from app.resolutions import tasks as resolution_tasks
 from app.tickets.events import TicketCommentAdded, TicketDeleted, TicketStatusChanged
@@ -20,10 +19,6 @@ def after_comment(event: TicketCommentAdded) -> list[TaskCall]:
 
 def after_change(event: TicketStatusChanged | TicketDeleted) -> list[TaskCall]:
     return [tasks.follow.call(event.ticket_id)]
-
-
-def after_document(event: DocumentChanged | DocumentDeleted) -> list[TaskCall]:
-    return [tasks.recheck.call(event.document_id)]
 
 
 def draft_reply(event: SessionEscalated) -> list[TaskCall]:

@@ -1,5 +1,6 @@
 """What happened in a conversation. Small: who needs more reads the conversation."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -30,6 +31,17 @@ class SessionEscalated(ConversationEvent):
     type: ClassVar[str] = "session.escalated"
     ticket_id: int
     reason: str
+
+
+class SessionOverdue(ConversationEvent):
+    """Nobody answered in time. `assigned_to` is a username, None where the ticket lies in its team's queue."""
+
+    type: ClassVar[str] = "session.overdue"
+    ticket_id: int
+    team: str | None
+    assigned_to: str | None
+    due_at: datetime
+    timestamp: datetime
 
 
 class SessionEnded(ConversationEvent):

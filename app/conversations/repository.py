@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, Select, exists, func, select
+from sqlalchemy import ColumnElement, Row, Select, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -147,6 +147,34 @@ async def forsaken(db: AsyncSession, *, seconds: float, limit: int = 100) -> Seq
     old = Message.created_at < func.clock_timestamp() - timedelta(seconds=seconds)
     query = select(Message.id).where(_WAITS, old, ~cared_for).order_by(Message.created_at).limit(limit)
     return (await db.execute(query)).scalars().all()
+
+
+async def overdue(db: AsyncSession, *, limit: int = 100) -> Sequence[int]:
+    """Handovers that nobody answered in time and nobody was told of, the longest due first."""
+    query = select(Escalation.id).join(Conversation, Conversation.id == Escalation.session_id)
+    waiting = Escalation.answered_at.is_(None) & Escalation.breached_at.is_(None)
+    query = query.where(
+        waiting,
+        Escalation.due_at < func.clock_timestamp(),
+        Conversation.status == SessionStatus.ESCALATED,
+        Conversation.ticket_id == Escalation.ticket_id,
+    )
+    return (await db.execute(query.order_by(Escalation.due_at).limit(limit))).scalars().all()
+
+
+def is_overdue() -> ColumnElement[bool]:
+    """Of a conversation: its handover was seen to be overdue, and still nobody has answered."""
+    return (Conversation.status == SessionStatus.ESCALATED) & exists().where(
+        Escalation.session_id == Conversation.id,
+        Escalation.breached_at.is_not(None),
+        Escalation.answered_at.is_(None),
+    )
+
+
+async def note_answered(db: AsyncSession, session_id: UUID, at: datetime) -> None:
+    """Its handovers have been answered by a person."""
+    unanswered = (Escalation.session_id == session_id) & Escalation.answered_at.is_(None)
+    await db.execute(update(Escalation).where(unanswered).values(answered_at=at))
 
 
 async def unfollowed(db: AsyncSession, *, seconds: float, limit: int = 100) -> Sequence[Row[int, int, datetime]]:

@@ -36,6 +36,7 @@ class SessionOut(Out):
 
 class SessionQuery(In):
     status: SessionStatus | None = None
+    overdue: bool = Field(default=False, description="Only those that a person should have answered by now.")
     cursor: Cursor = None
     limit: Limit = 20
 
@@ -98,6 +99,8 @@ class EscalationOut(Out):
     team: str | None
     priority: Priority
     due_at: datetime
+    answered_at: datetime | None = Field(description="When a person first said something after it.")
+    breached_at: datetime | None = Field(description="When it was seen that nobody had by the time it was due.")
     created_at: datetime
 
 

@@ -57,11 +57,32 @@ async def follow_job(resources: Resources, job_id: UUID) -> None:
         return
 
 
-@task(name="conversations.recheck", time_limit=300)
-async def recheck(resources: Resources, document_id: UUID) -> None:
-    """One conversation after the other, each in a transaction of its own."""
-    async with resources.db.session() as db:
-        sessions = await service.citing(db, UUID(str(document_id)))
-    for session_id in sessions:
-        async with resources.db.unit_of_work() as db:
-            await service.recheck(db, session_id, UUID(str(document_id)))
+@task(name="conversations.overdue")
+async def overdue(resources: Resources, job_id: UUID) -> None:
+    try:
+        async with claims.hold(resources, UUID(str(job_id))) as claim:
+            if claim is not None:
+                async with resources.db.unit_of_work() as db:
+                    await service.mark_overdue(db, int(claim.subject))
+                    await jobs.succeed(db, claim)
+    except ClaimLost:
+        return
+
+
+@task(name="conversations.recheck", time_limit=900)
+async def recheck(resources: Resources, job_id: UUID) -> None:
+    """One conversation after the other, each in a transaction of its own: done again, it changes nothing."""
+    try:
+        async with claims.hold(resources, UUID(str(job_id))) as claim:
+            if claim is None:
+                return
+            document_id = UUID(claim.subject)
+            async with resources.db.session() as db:
+                sessions = await service.citing(db, document_id)
+            for session_id in sessions:
+                async with resources.db.unit_of_work() as db:
+                    await service.recheck(db, session_id, document_id)
+            async with resources.db.unit_of_work() as db:
+                await jobs.succeed(db, claim)
+    except ClaimLost:
+        return

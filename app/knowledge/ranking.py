@@ -12,6 +12,7 @@ _SATURATION: Final = 1.2
 _LENGTH_SHARE: Final = 0.75
 WORDS_SHARE: Final = 0.35
 """What words count for beside meaning. The figures hardly move between 0.3 and 0.4."""
+CONSTANTS: Final = {"saturation": _SATURATION, "length_share": _LENGTH_SHARE, "words_share": WORDS_SHARE}
 RANK_CONSTANT: Final = 60
 """Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a hit at rank r counts 1 / (60 + r)."""
 

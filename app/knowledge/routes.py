@@ -4,10 +4,10 @@ import hashlib
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.accounts.authentication import CurrentUser, StaffUser
+from app.accounts.authentication import AdminUser, CurrentUser, StaffUser
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, Unavailable, documented
 from app.core.idempotency import (
@@ -36,7 +36,17 @@ from app.files.serving import as_attachment
 from app.knowledge import service as knowledge
 from app.knowledge.errors import DocumentMissing
 from app.knowledge.forms import FORM_SCHEMA, described
-from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut, Evidence, SourceIn, Uri
+from app.knowledge.schemas import (
+    ChunkOut,
+    DocumentIn,
+    DocumentOut,
+    DocumentVersionOut,
+    Evidence,
+    SearchRecordOut,
+    SearchRecordQuery,
+    SourceIn,
+    Uri,
+)
 
 router = APIRouter(
     route_class=IdempotentRoute,
@@ -66,10 +76,26 @@ async def search(
     q: Annotated[Text, Query(min_length=1, max_length=4000)],
     who: CurrentUser,
     db: ReadSession,
+    resources: Res,
+    background: BackgroundTasks,
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> list[Evidence]:
     """Passages that may answer, best first, by words and by meaning, among what one may see."""
-    return await knowledge.search(db, who, query=q, limit=limit)
+    with knowledge.watching() as seen:
+        found = await knowledge.search(db, who, query=q, limit=limit)
+    background.add_task(knowledge.keep_searches, resources, who, seen)
+    return found
+
+
+@router.get("/searches", responses=documented(Forbidden, Invalid, BadCursor))
+async def list_searches(
+    asked: Annotated[SearchRecordQuery, Query()], who: AdminUser, db: ReadSession, request: Request, response: Response
+) -> list[SearchRecordOut]:
+    """How searches went, newest first: what was asked, by whom, what was found with which scores, how long it took. For
+    administrators; kept for days."""
+    page = await knowledge.list_searches(db, who, asked=asked)
+    link_next(request, response, page.next_cursor)
+    return list(page.rows)
 
 
 @streams_body

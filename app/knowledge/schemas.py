@@ -1,12 +1,13 @@
 """What comes in and goes out about documents and what is found in them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from app.core.auth import Role
+from app.core.pagination import Cursor, Limit
 from app.core.schemas import In, Line, Out, RowId, Slug, Text
 from app.models.knowledge import DocumentStatus
 
@@ -122,6 +123,40 @@ class Evidence(Out):
     score: float = Field(ge=0, le=1, description="1 where words and meaning both found it first.")
     scores: Scores
     retrieved_at: datetime
+
+
+class SearchRecordQuery(In):
+    correlation_id: Annotated[Text, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="The X-Request-ID of a search, or of a message that an answer was sought for."
+    )
+    reader_id: RowId | None = None
+    cursor: Cursor = None
+    limit: Limit = 20
+
+
+class CandidateOut(Out):
+    doc_id: UUID
+    version: int
+    chunk_id: UUID
+    position: int
+    lexical: float
+    vector: float
+    score: float
+
+
+class SearchRecordOut(Out):
+    """A search as it went: personal data in `query` replaced, the best of its candidates, and milliseconds."""
+
+    id: UUID
+    correlation_id: str
+    reader_id: int | None
+    reader_role: Role
+    query: str
+    config: dict[str, Any] = Field(description="Embedder, and the constants of the ranking.")
+    found: int = Field(description="All candidates that were scored.")
+    candidates: list[CandidateOut] = Field(description="The best of them, best first.")
+    timings: dict[str, float]
+    created_at: datetime
 
 
 class CaseEvidence(Out):

@@ -186,7 +186,13 @@ class Escalation(Numbered, Stamped, Base):
     """A handover as it was made. `event` is its cause: the same cause hands over once."""
 
     __tablename__ = "escalations"
-    __table_args__ = (UniqueConstraint("session_id", "event"), Index("ix_escalations_ticket_id", "ticket_id"))
+    __table_args__ = (
+        UniqueConstraint("session_id", "event"),
+        Index("ix_escalations_ticket_id", "ticket_id"),
+        Index("ix_escalations_waiting", "due_at", postgresql_where=text(
+            "answered_at IS NULL AND breached_at IS NULL"
+        )),
+    )  # fmt: skip
 
     session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
     event: Mapped[str] = mapped_column(String(300))
@@ -199,6 +205,9 @@ class Escalation(Numbered, Stamped, Base):
     team: Mapped[str | None] = mapped_column(String(50))
     priority: Mapped[str] = mapped_column(String(20))
     due_at: Mapped[datetime]
+    # When a person first said something; and when it was seen that nobody had by the time it was due.
+    answered_at: Mapped[datetime | None]
+    breached_at: Mapped[datetime | None]
 
 
 class Case(Stamped, Base):

@@ -14,6 +14,7 @@ from app.core.resources import Resources
 from app.core.telemetry import get_logger
 from app.files.service import keeping
 from app.jobs import reaper
+from app.knowledge import service as knowledge
 from app.learning import service as learning
 from app.tickets.service import Rounds
 
@@ -99,7 +100,8 @@ async def prune(resources: Resources) -> None:
             notification_rows = await _deleted(db, _PRUNE_NOTIFICATIONS, history)
             await forget_old_answers(db)
             await forget_ended_logins(db)
-        more = PRUNE_ROWS in (outbox_rows, notification_rows)
+            searches = await knowledge.forget_searches(db, days=settings.knowledge.diagnostics_days)
+        more = PRUNE_ROWS in (outbox_rows, notification_rows, searches)
 
 
 async def _deleted(db: AsyncSession, statement: TextClause, age: timedelta) -> int:

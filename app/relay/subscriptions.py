@@ -11,6 +11,7 @@ from app.conversations import deliveries as conversation_deliveries
 from app.conversations import events as conversations
 from app.conversations import tasks as conversation_tasks
 from app.conversations.service import FOLLOW as CONVERSATION_FOLLOW
+from app.conversations.service import OVERDUE as CONVERSATION_OVERDUE
 from app.conversations.service import RESCUE as CONVERSATION_RESCUE
 from app.conversations.service import TURN as CONVERSATION_TURN
 from app.evaluations import tasks as evaluation_tasks
@@ -27,8 +28,8 @@ from app.integrations.service import JOB_KIND as EXPORT
 from app.knowledge import deliveries as knowledge_deliveries
 from app.knowledge import events as knowledge
 from app.knowledge import tasks as knowledge_tasks
+from app.knowledge.service import CITED, READING
 from app.knowledge.service import JOB_KIND as INDEXING
-from app.knowledge.service import READING
 from app.learning import tasks as learning_tasks
 from app.learning.service import JOB_KIND as TRAINING
 from app.relay.registry import Subscriptions
@@ -112,8 +113,8 @@ def _resolutions(subscriptions: Subscriptions) -> None:
 def _knowledge(subscriptions: Subscriptions) -> None:
     subscriptions.job(INDEXING, run=knowledge_tasks.index_document, exhausted=knowledge_tasks.give_up_document)
     subscriptions.job(READING, run=knowledge_tasks.read_document, exhausted=knowledge_tasks.give_up_document)
-    # Whoever cites documents listens to the other two.
     subscriptions.on(knowledge.DocumentIndexed)
+    subscriptions.on(knowledge.DocumentChanged)
     subscriptions.on(knowledge.DocumentDeleted, knowledge_deliveries.after_deletion)
 
 
@@ -128,5 +129,7 @@ def _conversations(subscriptions: Subscriptions) -> None:
     subscriptions.on(tickets.TicketCommentAdded, conversation_deliveries.after_comment)
     subscriptions.on(tickets.TicketStatusChanged, conversation_deliveries.after_change)
     subscriptions.on(tickets.TicketDeleted, conversation_deliveries.after_change)
-    subscriptions.on(knowledge.DocumentChanged, conversation_deliveries.after_document)
-    subscriptions.on(knowledge.DocumentDeleted, conversation_deliveries.after_document)
+    # Whose document it is, makes the job; who cites it, does it.
+    subscriptions.job(CITED, run=conversation_tasks.recheck, exhausted=None)
+    subscriptions.job(CONVERSATION_OVERDUE, run=conversation_tasks.overdue, exhausted=None)
+    subscriptions.on(conversations.SessionOverdue, pushes.ticket_overdue)

@@ -31,6 +31,7 @@ from app.websocket.payloads import (
     TicketAssignedData,
     TicketCommentData,
     TicketDeletedData,
+    TicketOverdueData,
     TicketStatusData,
     TicketSubscriptionData,
     TicketUpdatedData,
@@ -216,6 +217,11 @@ class TicketDeleted(TicketMessage):
     data: TicketDeletedData
 
 
+class TicketOverdue(TicketMessage):
+    type: Literal["ticket_overdue"] = "ticket_overdue"
+    data: TicketOverdueData
+
+
 class FileUploadStarted(FileMessage):
     type: Literal["file_upload_started"] = "file_upload_started"
     data: UploadStartedData
@@ -294,6 +300,7 @@ TicketNotification = (
     | ResolutionProgress
     | TicketUpdated
     | TicketDeleted
+    | TicketOverdue
 )
 FileNotification = (
     FileUploadStarted

@@ -79,6 +79,16 @@ class TicketDeletedData(Data):
     timestamp: datetime
 
 
+class TicketOverdueData(Data):
+    """To the staff alone. `assigned_to` is a username, None where it lies in the queue of `team`."""
+
+    ticket_id: int
+    team: str | None
+    assigned_to: str | None
+    due_at: datetime
+    timestamp: datetime
+
+
 class UploadStartedData(Data):
     job_id: UUID
     filename: str

@@ -1,6 +1,7 @@
 """Which event is told to whom, in which message. Only translates: the relay numbers, stores and publishes."""
 
 from app.accounts import events as accounts
+from app.conversations import events as conversations
 from app.files import events as files
 from app.outbox.deliveries import Push
 from app.resolutions import events as resolutions
@@ -75,6 +76,18 @@ def resolution_progressed(event: resolutions.ResolutionProgressed) -> list[Push]
 def ticket_deleted(event: tickets.TicketDeleted) -> list[Push]:
     data = payloads.TicketDeletedData(ticket_id=event.ticket_id, deleted_by=event.deleted_by, timestamp=event.timestamp)
     return _to_ticket(event, messages.TicketDeleted(data=data))
+
+
+def ticket_overdue(event: conversations.SessionOverdue) -> list[Push]:
+    """To the staff."""
+    data = payloads.TicketOverdueData(
+        ticket_id=event.ticket_id,
+        team=event.team,
+        assigned_to=event.assigned_to,
+        due_at=event.due_at,
+        timestamp=event.timestamp,
+    )
+    return [_push(ticket_channel(event.ticket_id, staff=True), messages.TicketOverdue(data=data))]
 
 
 def file_upload_started(event: files.FileUploadStarted) -> list[Push]:

@@ -27,6 +27,7 @@ _CARRIED_OUT: Sequence[Task[Any]] = (
     tasks.follow,
     tasks.follow_job,
     tasks.recheck,
+    tasks.overdue,
     knowledge_tasks.index_document,
 )
 

@@ -16,6 +16,8 @@ from app.conversations.service import streaming
 from app.core.resources import Resources
 from app.core.settings import ConversationSettings, Settings
 from app.core.tasks import configure
+from app.jobs import service as jobs
+from app.knowledge.service import CITED
 from app.main import create_app
 from app.models.user import User
 from app.relay import subscriptions
@@ -164,7 +166,9 @@ async def test_flags_are_told(desk: Desk, served: str) -> None:
     cited = (await desk.messages(session))[1]["citations"][0]["doc_id"]
     # The document of the test's citation is in no table: deleted.
 
-    await tasks.recheck.handler(desk.resources, cited)
+    async with desk.resources.db.unit_of_work() as db:
+        job = jobs.create(db, kind=CITED, subject=cited)
+    await tasks.recheck.handler(desk.resources, job.id)
     async with watching(desk, served, session, last=3) as watch:
         flagged = await watch.next()
     assert (flagged["event"], flagged["data"]["stale"]) == ("message_flagged", "deleted")

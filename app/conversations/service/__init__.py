@@ -6,12 +6,14 @@ from app.conversations.service.flagging import citing, recheck
 from app.conversations.service.following import follow
 from app.conversations.service.keeping import FOLLOW, RESCUE, look
 from app.conversations.service.opening import case, escalation, get, list_sessions, messages, start
+from app.conversations.service.overdue import OVERDUE, mark_overdue
 from app.conversations.service.resolving import resolve
 from app.conversations.service.saying import TURN, say
 from app.conversations.service.streaming import check, stream
 
 __all__ = [
     "FOLLOW",
+    "OVERDUE",
     "RESCUE",
     "TURN",
     "Answerer",
@@ -25,6 +27,7 @@ __all__ = [
     "hand_over",
     "list_sessions",
     "look",
+    "mark_overdue",
     "messages",
     "new_event",
     "recheck",

@@ -22,12 +22,13 @@ from app.conversations.wishes import wants_person
 from app.core.auth import Principal
 from app.core.resources import Resources
 from app.core.settings import ConversationSettings
-from app.core.telemetry import get_logger
+from app.core.telemetry import correlation_id, get_logger
 from app.grounding import service as grounding
 from app.grounding.outcome import Answer, Reason, Refusal, Turn
 from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.service import Claim
+from app.knowledge import service as knowledge
 from app.models.conversation import Conversation, Handling, Message, MessageCitation, SessionStatus, Speaker
 from app.tickets import service as tickets
 from app.tickets.errors import TicketClosed, TicketMissing
@@ -59,10 +60,13 @@ async def take_turn(resources: Resources, job_id: UUID, *, answer: Answerer = gr
             return
         message_id = UUID(claim.subject)
         question = await _question(resources, message_id)
-        outcome = None if question is None else await _outcome(resources, question, claim, answer)
+        with knowledge.watching() as searches:
+            outcome = None if question is None else await _outcome(resources, question, claim, answer)
         async with resources.db.unit_of_work() as db:
             await jobs.succeed(db, claim)
             await _settle(db, resources.settings.conversations, message_id, outcome)
+    if question is not None:
+        await knowledge.keep_searches(resources, question.who, searches)
     await remembering.keep(resources, message_id)
 
 
@@ -144,7 +148,7 @@ async def _send(db: AsyncSession, session: Conversation, question: Message, foun
         Speaker.ASSISTANT,
         found.text,
         reply_to=question.id,
-        signals=_plain(found.signals),
+        signals={**_plain(found.signals), "correlation_id": correlation_id.get()},
         model=found.model,
         thresholds_version=found.thresholds_version,
     )
@@ -198,6 +202,8 @@ def _evidence(question: Message, refusal: Refusal) -> dict[str, Any]:
         "evidence": _plain(refusal.evidence),
         "model": refusal.model,
         "thresholds_version": refusal.thresholds_version,
+        # The searches behind it: GET /knowledge/searches?correlation_id=…
+        "correlation_id": correlation_id.get(),
     }
 
 

@@ -1,10 +1,12 @@
-"""Finding what got lost on the way: messages nobody is at work on, and tickets whose news did not arrive."""
+"""Finding what got lost on the way or was left lying: messages nobody is at work on, tickets whose news did not arrive,
+handovers that nobody answers."""
 
 import uuid
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.conversations import repository
+from app.conversations.service.overdue import OVERDUE
 from app.core.clock import now
 from app.jobs import service as jobs
 
@@ -22,6 +24,9 @@ async def look(db: AsyncSession, *, seconds: float) -> int:
     for ticket in await repository.unfollowed(db, seconds=seconds):
         job_id = _name(FOLLOW, ticket.id, ticket.at.isoformat(), f"{now():%Y-%m-%d-%H}")
         made += await jobs.create_missing(db, kind=FOLLOW, subjects={job_id: str(ticket.id)})
+    for escalation_id in await repository.overdue(db):
+        job_id = _name(OVERDUE, escalation_id, f"{now():%Y-%m-%d-%H}")
+        made += await jobs.create_missing(db, kind=OVERDUE, subjects={job_id: str(escalation_id)})
     return made
 
 

@@ -61,6 +61,8 @@ async def list_sessions(db: AsyncSession, who: Principal, *, asked: SessionQuery
     query = sessions.visible()
     if asked.status is not None:
         query = query.where(Conversation.status == asked.status)
+    if asked.overdue:
+        query = query.where(repository.is_overdue())
     page = await sessions.page(query, sort=Conversation.created_at, cursor=asked.cursor, limit=asked.limit)
     return Page([shown(row) for row in page.rows], page.next_cursor)
 
@@ -131,6 +133,8 @@ def escalation_out(row: Escalation) -> EscalationOut:
         team=row.team,
         priority=Priority(row.priority),
         due_at=row.due_at,
+        answered_at=row.answered_at,
+        breached_at=row.breached_at,
         created_at=row.created_at,
     )
 

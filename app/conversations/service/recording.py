@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.conversations import summary
+from app.conversations import repository, summary
 from app.conversations.events import SessionChanged
 from app.conversations.schemas import SessionOut
 from app.core.clock import now
@@ -29,6 +29,8 @@ async def append(db: AsyncSession, session: Conversation, role: Speaker, content
     session.summary = summary.extended(session.summary, role, content)
     db.add(said)
     await db.flush()
+    if role is Speaker.AGENT:
+        await repository.note_answered(db, session.id, said.created_at)
     tell(db, session, MESSAGE, message=said)
     return said
 

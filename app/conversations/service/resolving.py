@@ -16,7 +16,7 @@ from app.conversations.service.opening import case_out
 from app.conversations.service.recording import append, tell_status
 from app.core.auth import Principal, Role
 from app.core.clock import now
-from app.inference.privacy.detectors import findings
+from app.inference.privacy.detectors import without_personal_data
 from app.knowledge import service as knowledge
 from app.knowledge.errors import DocumentMissing
 from app.knowledge.schemas import Acl, DocumentIn
@@ -125,10 +125,11 @@ async def _index(db: AsyncSession, session: Conversation, case: Case) -> UUID | 
     if first is None or case.resolution is None:
         return None
     regions = (await providers.platform(db)).safety.phone_regions
-    problem = redacted(first.content[:_TEXT_CHARS], regions)
-    text = f"# Problem\n\n{problem}\n\n# Resolution\n\n{redacted(case.resolution[:_TEXT_CHARS], regions)}"
+    problem = without_personal_data(first.content[:_TEXT_CHARS], regions=regions)
+    solution = without_personal_data(case.resolution[:_TEXT_CHARS], regions=regions)
+    text = f"# Problem\n\n{problem}\n\n# Resolution\n\n{solution}"
     if case.tags:
-        text += f"\n\n# Tags\n\n{redacted(', '.join(case.tags), regions)}"
+        text += f"\n\n# Tags\n\n{without_personal_data(', '.join(case.tags), regions=regions)}"
     made = await knowledge.create(
         db,
         tickets.DESK,
@@ -140,12 +141,3 @@ async def _index(db: AsyncSession, session: Conversation, case: Case) -> UUID | 
         ),
     )
     return made.doc_id
-
-
-def redacted(text: str, regions: list[str]) -> str:
-    """Personal data replaced by what it was: [EMAIL], [PHONE], [CARD], …"""
-    parts, position = [], 0
-    for finding in findings(text, regions=regions):
-        parts += [text[position : finding.start], f"[{finding.kind.upper()}]"]
-        position = finding.end
-    return "".join([*parts, text[position:]])

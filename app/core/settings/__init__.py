@@ -21,6 +21,7 @@ from app.core.settings.directory import DirectorySettings
 from app.core.settings.files import FileSettings, ScanSettings, SpeechSettings
 from app.core.settings.http import HttpSettings, RateLimitSettings
 from app.core.settings.integrations import IntegrationSettings
+from app.core.settings.knowledge import KnowledgeSettings
 from app.core.settings.models import ModelSettings
 from app.core.settings.telemetry import TelemetrySettings
 from app.core.settings.tools import ToolSettings
@@ -37,6 +38,7 @@ __all__ = [
     "HttpSettings",
     "IntegrationSettings",
     "JobSettings",
+    "KnowledgeSettings",
     "ModelSettings",
     "OutboxSettings",
     "RateLimitSettings",
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     integrations: IntegrationSettings = IntegrationSettings()
     jobs: JobSettings = JobSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
     models: ModelSettings = ModelSettings()
     outbox: OutboxSettings = OutboxSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()

@@ -2,5 +2,6 @@
 
 from app.knowledge.repository.documents import DocumentRepository, readable
 from app.knowledge.repository.passages import COUNTED_MOST, Corpus, PassageRepository
+from app.knowledge.repository.search_records import SearchRecordRepository
 
-__all__ = ["COUNTED_MOST", "Corpus", "DocumentRepository", "PassageRepository", "readable"]
+__all__ = ["COUNTED_MOST", "Corpus", "DocumentRepository", "PassageRepository", "SearchRecordRepository", "readable"]

@@ -1,7 +1,9 @@
 """What the desk knows: documents and resolved cases, and how to find in them."""
 
+from app.knowledge.diagnosis import watching
 from app.knowledge.service.cases import TEXT_CHARS, resolved_cases
 from app.knowledge.service.documents import (
+    CITED,
     JOB_KIND,
     chunk,
     create,
@@ -16,10 +18,12 @@ from app.knowledge.service.excerpts import Quoted, quoted
 from app.knowledge.service.extracting import Reading, begin_reading, fail_reading, take_text
 from app.knowledge.service.indexing import give_up, index, subject_of
 from app.knowledge.service.matching import Match, Matches, match
+from app.knowledge.service.recording import forget_searches, keep_searches, list_searches
 from app.knowledge.service.searching import Found, rank, search
 from app.knowledge.service.uploading import READING, replace_source, source, upload
 
 __all__ = [
+    "CITED",
     "JOB_KIND",
     "READING",
     "TEXT_CHARS",
@@ -33,10 +37,13 @@ __all__ = [
     "create",
     "delete",
     "fail_reading",
+    "forget_searches",
     "get",
     "give_up",
     "index",
+    "keep_searches",
     "list_documents",
+    "list_searches",
     "match",
     "quoted",
     "rank",
@@ -50,4 +57,5 @@ __all__ = [
     "upload",
     "version",
     "versions",
+    "watching",
 ]

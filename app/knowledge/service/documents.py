@@ -21,6 +21,8 @@ from app.models.knowledge import Chunk, Document, DocumentSource, DocumentStatus
 from app.outbox import writer as outbox
 
 JOB_KIND = "knowledge.index"
+CITED = "knowledge.cited"
+"""A job for whoever cites a document that has changed or is gone; its subject is the document."""
 
 
 async def create(db: AsyncSession, who: Principal, *, document: DocumentIn, start: bool = True) -> DocumentOut:
@@ -62,7 +64,7 @@ async def replace(db: AsyncSession, who: Principal, document_id: UUID, *, docume
         await db.flush()
         await _add_version(db, row, document.text, start=True)
     row.updated_at = now()
-    outbox.add(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
+    tell(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
     await db.flush()
     return await shown(db, who, row)
 
@@ -76,12 +78,18 @@ async def admit(db: AsyncSession, row: Document, readers: list[str]) -> bool:
     return True
 
 
+def tell(db: AsyncSession, event: DocumentChanged | DocumentDeleted) -> None:
+    """With a job for those who cite it: the message of an event may get lost with the broker."""
+    outbox.add(db, event)
+    jobs.create(db, kind=CITED, subject=str(event.document_id))
+
+
 async def delete(db: AsyncSession, who: Principal, document_id: UUID) -> None:
     """With every version, passage, vector and file of it; a worker that is at it finds nothing to keep its work in."""
     documents = DocumentRepository(db, who)
     row = await documents.get(document_id, lock=True)
     keys = await documents.keys(document_id)
-    outbox.add(db, DocumentDeleted(document_id=row.id, version=row.version, keys=keys, timestamp=now()))
+    tell(db, DocumentDeleted(document_id=row.id, version=row.version, keys=keys, timestamp=now()))
     await db.delete(row)
     await db.flush()
 

@@ -16,10 +16,9 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.knowledge.events import DocumentChanged
 from app.knowledge.schemas import MAX_TEXT
-from app.knowledge.service.documents import JOB_KIND
+from app.knowledge.service.documents import JOB_KIND, tell
 from app.knowledge.service.indexing import give_up, subject_of
 from app.models.knowledge import Document, DocumentSource, DocumentVersion
-from app.outbox import writer as outbox
 
 TITLE_CHARS = 300
 NOTHING = "There is no text in it."
@@ -66,7 +65,7 @@ async def take_text(db: AsyncSession, claim: Claim, recognition: Recognition) ->
         await db.flush()
         document.job_id = job.id
         if number > 1:
-            outbox.add(db, DocumentChanged(document_id=document_id, version=number, timestamp=now()))
+            tell(db, DocumentChanged(document_id=document_id, version=number, timestamp=now()))
     await jobs.succeed(db, claim)
 
 

@@ -13,6 +13,7 @@ from app.core.clock import now
 from app.core.language import UNKNOWN, language_of
 from app.inference.embedding import default_embedder
 from app.knowledge import ranking
+from app.knowledge.diagnosis import Stopwatch, note
 from app.knowledge.language import EXACT, configuration
 from app.knowledge.repository import COUNTED_MOST, PassageRepository
 from app.knowledge.schemas import Evidence, Scores
@@ -73,14 +74,19 @@ async def search(db: AsyncSession, who: Principal, *, query: str, limit: int = 5
 async def rank(db: AsyncSession, who: Principal, *, query: str) -> list[Found]:
     """Every candidate, scored, best first."""
     query = query[:QUERY_CHARS].replace("\x00", " ")
+    watch = Stopwatch()
     embedder = default_embedder()
     vector = (await asyncio.to_thread(embedder.embed, [query]))[0]
+    watch.lap("embedding")
     passages = PassageRepository(db, who)
     corpus = await passages.corpus()
     weights = await _weights(passages, query, corpus.passages)
+    watch.lap("terms")
     ids = set(await passages.nearest(vector, embedder.name, limit=BY_MEANING))
+    watch.lap("by_meaning")
     if weights:
         ids.update(await passages.by_words(weights, limit=BY_WORDS))
+    watch.lap("by_words")
     counts = await passages.term_counts(ids, weights) if weights and ids else {}
     rows: Sequence[Any] = await passages.compared(ids, vector, embedder.name) if ids else ()
     found = []
@@ -91,7 +97,10 @@ async def rank(db: AsyncSession, who: Principal, *, query: str) -> list[Found]:
     best_cosine = max((one.cosine for one in found), default=0.0)
     for one in found:
         one.score = ranking.fused(one.lexical, one.cosine, best_lexical=best_lexical, best_cosine=best_cosine)
-    return sorted(found, key=lambda one: (-one.score, str(one.chunk_id)))
+    found.sort(key=lambda one: (-one.score, str(one.chunk_id)))
+    watch.lap("scoring")
+    note(query, found, watch, config={"embedder": embedder.name, **ranking.CONSTANTS})
+    return found
 
 
 async def _weights(passages: PassageRepository, query: str, total: int) -> dict[str, float]:

@@ -15,10 +15,9 @@ from app.jobs import service as jobs
 from app.knowledge.events import DocumentChanged
 from app.knowledge.repository import DocumentRepository
 from app.knowledge.schemas import DocumentOut, SourceIn
-from app.knowledge.service.documents import admit, shown, shown_all
+from app.knowledge.service.documents import admit, shown, shown_all, tell
 from app.models.base import uuid7
 from app.models.knowledge import Document, DocumentSource, DocumentStatus, DocumentVersion
-from app.outbox import writer as outbox
 
 READING = "knowledge.extract"
 READABLE = frozenset({"document", "text"})
@@ -58,7 +57,7 @@ async def replace_source(
     # What could not be read may be readable after an update of the desk.
     anew = row.digest != digest or row.status == DocumentStatus.FAILED
     if await admit(db, row, about.acl.readers()):
-        outbox.add(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
+        tell(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
     if anew:
         row.title, row.uri, row.digest = _title(received, about), about.uri, digest
         row.language = about.language or row.language

@@ -83,6 +83,18 @@ class TicketRepository(Repository[Ticket]):
             raise AssigneeUnfit
         return username
 
+    async def supervisor(self, team: str | None) -> int | None:
+        """The active one with the fewest tickets that are not ended; of the team, if it has one."""
+        open_ones = (
+            select(func.count())
+            .where(Ticket.assignee_id == User.id, Ticket.deleted_at.is_(None), Ticket.resolved_at.is_(None))
+            .correlate(User)
+            .scalar_subquery()
+        )
+        query = select(User.id).where(User.active, User.role == Role.SUPERVISOR)
+        ours = [User.teams.contains([team]).desc()] if team is not None else []
+        return (await self.db.execute(query.order_by(*ours, open_ones, User.id).limit(1))).scalar_one_or_none()
+
     def _shown(self) -> Columns:
         return SHOWN if self.who.is_staff else SHOWN.where(tickets.c.requester_id == self.who.user_id)
 

@@ -8,6 +8,7 @@ from app.tickets.service.escalation import note_escalation
 from app.tickets.service.exporting import note_export
 from app.tickets.service.neglected import JOB_KIND as CATCHING_UP
 from app.tickets.service.neglected import Rounds, left_to_do
+from app.tickets.service.overdue import move_up
 from app.tickets.service.reading import get, list_tickets, timeline, watchable
 from app.tickets.service.similarity import find_similar, keep_vector, search, similar, vector_of
 
@@ -29,6 +30,7 @@ __all__ = [
     "keep_vector",
     "left_to_do",
     "list_tickets",
+    "move_up",
     "note_escalation",
     "note_export",
     "search",

@@ -61,7 +61,8 @@ async def update(
     db.add(
         TicketChange(
             ticket_id=ticket.id,
-            actor_id=who.user_id,
+            # The desk itself is nobody.
+            actor_id=who.user_id or None,
             action=_action(changes),
             version=ticket.version,
             changes=changes,

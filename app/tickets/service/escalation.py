@@ -7,7 +7,7 @@ from app.tickets.repository import TicketRepository
 from app.tickets.service.categorisation import DESK
 
 
-async def note_escalation(db: AsyncSession, ticket_id: int, *, level: str, team: str, report: str) -> None:
+async def note_escalation(db: AsyncSession, ticket_id: int, *, level: str, team: str | None, report: str) -> None:
     """As the desk itself. Raises TicketMissing."""
     ticket = await TicketRepository(db, DESK).get(ticket_id, lock=True)
     changes = {"escalation": [None, {"level": level, "team": team, "report": report}]}

@@ -1,0 +1,26 @@
+"""Searches as administrators see them; nobody else sees any."""
+
+from sqlalchemy import Select, false, select
+
+from app.core.auth import Role
+from app.core.pagination import Page
+from app.core.repository import Repository
+from app.knowledge.schemas import SearchRecordQuery
+from app.models.search_record import SearchRecord
+
+
+class SearchRecordRepository(Repository[SearchRecord]):
+    model = SearchRecord
+
+    def visible(self) -> Select[SearchRecord]:
+        query = select(SearchRecord)
+        return query if self.who.role is Role.ADMIN else query.where(false())
+
+    async def search(self, asked: SearchRecordQuery) -> Page[SearchRecord]:
+        """Newest first."""
+        query = self.visible()
+        if asked.correlation_id is not None:
+            query = query.where(SearchRecord.correlation_id == asked.correlation_id)
+        if asked.reader_id is not None:
+            query = query.where(SearchRecord.reader_id == asked.reader_id)
+        return await self.page(query, sort=SearchRecord.created_at, cursor=asked.cursor, limit=asked.limit)
