@@ -33,13 +33,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person, as far as access is concerned. `scopes` None means all that the role may do."""
+    """A person, as far as access is concerned. `scopes` None means all that the role may do.
+
+    `proven` is False for one who is only claimed, as the sender of a mail: they read what is public.
+    """
 
     user_id: int
     username: str
     role: Role
     scopes: frozenset[str] | None = None
     teams: frozenset[str] = frozenset()
+    proven: bool = True
 
     @property
     def is_staff(self) -> bool:

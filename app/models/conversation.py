@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -71,6 +71,7 @@ class Conversation(Identified, Stamped, Base):
         Index("ix_sessions_customer_id_created_at_id", "customer_id", "created_at", "id"),
         Index("ix_sessions_created_at_id", "created_at", "id"),
         Index("ix_sessions_followed", "followed_at", postgresql_where=text("status = 'escalated'")),
+        Index("ix_sessions_by_email", "updated_at", postgresql_where=text("channel = 'email'")),
     )
 
     customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
@@ -139,6 +140,8 @@ class Message(Identified, Stamped, Base):
     comment_id: Mapped[int | None] = mapped_column(ForeignKey("ticket_comments.id", ondelete="SET NULL"))
     handled_as: Mapped[str | None] = mapped_column(String(20))
     job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    # Whoever wrote it is only claimed, as in a mail: it is answered from what is public.
+    unproven: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Of an answer: what the gate measured, who wrote it, and by which thresholds it passed.
     signals: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     model: Mapped[str | None] = mapped_column(String(200))

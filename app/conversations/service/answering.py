@@ -6,7 +6,7 @@ and a worker that comes late stores nothing.
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -86,6 +86,7 @@ async def _question(resources: Resources, message_id: UUID) -> _Question | None:
         if session is None or session.status != SessionStatus.OPEN:
             return None
         who, active = await repository.customer(db, session.customer_id)
+        who = replace(who, proven=not message.unproven)
     context = await remembering.before(resources, session.id, message.position)
     return _Question(session.id, message.content, who, active, context)
 

@@ -18,7 +18,13 @@ TURN = "conversation.turn"
 
 
 async def say(
-    db: AsyncSession, who: Principal, session_id: UUID, *, content: str, source_id: str | None = None
+    db: AsyncSession,
+    who: Principal,
+    session_id: UUID,
+    *,
+    content: str,
+    source_id: str | None = None,
+    unproven: bool = False,
 ) -> MessageOut:
     """What its customer says is answered, or reaches the ticket; what staff says reaches the customer, and the ticket.
 
@@ -33,7 +39,7 @@ async def say(
     if session.status == SessionStatus.RESOLVED:
         raise SessionResolved
     if who.user_id == session.customer_id:
-        said = await append(db, session, Speaker.CUSTOMER, content, source_id=source_id, author_id=who.user_id)
+        said = await append(db, session, Speaker.CUSTOMER, content, source_id=source_id, author_id=who.user_id, unproven=unproven)
         await see_to_next(db, who, session)
     else:
         said = await _say_as_staff(db, who, session, content, source_id)

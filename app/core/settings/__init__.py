@@ -22,6 +22,7 @@ from app.core.settings.files import FileSettings, ScanSettings, SpeechSettings
 from app.core.settings.http import HttpSettings, RateLimitSettings
 from app.core.settings.integrations import IntegrationSettings
 from app.core.settings.knowledge import KnowledgeSettings
+from app.core.settings.mail import MailSettings
 from app.core.settings.models import ModelSettings
 from app.core.settings.telemetry import TelemetrySettings
 from app.core.settings.tools import ToolSettings
@@ -39,6 +40,7 @@ __all__ = [
     "IntegrationSettings",
     "JobSettings",
     "KnowledgeSettings",
+    "MailSettings",
     "ModelSettings",
     "OutboxSettings",
     "RateLimitSettings",
@@ -97,6 +99,7 @@ class Settings(BaseSettings):
     integrations: IntegrationSettings = IntegrationSettings()
     jobs: JobSettings = JobSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
+    mail: MailSettings = MailSettings()
     models: ModelSettings = ModelSettings()
     outbox: OutboxSettings = OutboxSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
