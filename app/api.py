@@ -19,6 +19,7 @@ from app.health import routes as health
 from app.integrations import routes as integrations
 from app.knowledge import routes as knowledge
 from app.learning import routes as learning
+from app.mail import routes as mail
 from app.outbox import routes as outbox
 from app.providers import routes as providers
 from app.resolutions import routes as resolutions
@@ -44,6 +45,8 @@ ROOMS = (
     learning.router,
     directory.router,
     integrations.router,
+    mail.deliveries,
+    mail.router,
     analytics.router,
     outbox.router,
     websocket.router,
@@ -68,6 +71,7 @@ _ROOMS_ARE_FOR = {
     "health": "For load balancers and Prometheus.",
     "integrations": "Connections to other systems, and tickets passed on to them.",
     "knowledge": "Documents in versions, and the passages in them that may answer a question.",
+    "mails": "Mail that came in and goes out. For the staff.",
     "outbox": "Events that could not be delivered. For administrators.",
     "sessions": "Conversations: ask, be answered with sources or handed over to a person, and watch it as a stream.",
     "tickets": "Tickets, their comments and their history.",

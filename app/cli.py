@@ -98,6 +98,12 @@ def relay() -> None:
 
 
 @cli.command()
+def mail() -> None:
+    """Take mail in, from the sources that EVIDESK_MAIL__SOURCES names."""
+    _become("app.commands.mail")
+
+
+@cli.command()
 def mcp(
     *,
     stdio: Annotated[

@@ -17,6 +17,7 @@ from app.files.tasks import recognition, removal, rendering
 from app.integrations import tasks as integration_tasks
 from app.knowledge import tasks as knowledge_tasks
 from app.learning import tasks as learning_tasks
+from app.mail import tasks as mail_tasks
 from app.resolutions import tasks as resolution_tasks
 from app.tickets import tasks as ticket_tasks
 
@@ -32,6 +33,7 @@ TASKS = (
     integration_tasks,
     knowledge_tasks,
     learning_tasks,
+    mail_tasks,
     resolution_tasks,
     ticket_tasks,
 )

@@ -19,6 +19,8 @@ from app.models.user import User
 from app.outbox import writer as outbox
 
 ADMIN_USERNAME = "admin"
+NO_LOGIN = "!"
+"""No hash of any password."""
 RESERVED = frozenset({ADMIN_USERNAME, "administrator", "anonymous", "assistant", "evidesk", "me", "root", "system"})
 
 
@@ -55,6 +57,23 @@ async def ensure_admin(db: AsyncSession, *, email: str, password: str) -> bool:
         role=Role.ADMIN,
     )
     return True
+
+
+async def ensure_unproven(db: AsyncSession, *, username: str, email: str) -> User | None:
+    """The customer of this name, made if need be, who cannot log in: no password has the hash they get.
+
+    None when somebody else has the name or the address.
+    """
+    user = await repository.add_user(db, username=username, email=email, password_hash=NO_LOGIN, role=Role.CUSTOMER)
+    if user is not None:
+        return user
+    known = await repository.user_by_login(db, email)
+    return known if known is not None and known.password_hash == NO_LOGIN else None
+
+
+async def by_address(db: AsyncSession, address: str) -> User | None:
+    """Whoever has registered with it, which proves nothing of them."""
+    return await repository.user_by_login(db, address)
 
 
 async def principal_of(db: AsyncSession, user_id: int) -> Principal:

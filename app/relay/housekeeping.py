@@ -16,6 +16,7 @@ from app.files.service import keeping
 from app.jobs import reaper
 from app.knowledge import service as knowledge
 from app.learning import service as learning
+from app.mail import service as mail
 from app.tickets.service import Rounds
 
 log = get_logger(__name__)
@@ -70,6 +71,7 @@ async def keep_house(resources: Resources) -> None:
                 await reaper.due(db, settings.jobs)
                 await tickets.look(db, seconds=settings.jobs.claim_seconds)
                 await conversations.look(db, seconds=settings.jobs.claim_seconds)
+                await mail.look(db, settings, seconds=settings.jobs.claim_seconds)
             if turn % turns == 0:
                 await prune(resources)
                 await keeping.end_expired_uploads(resources.db, resources.storage)

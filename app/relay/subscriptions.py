@@ -32,6 +32,10 @@ from app.knowledge.service import CITED, READING
 from app.knowledge.service import JOB_KIND as INDEXING
 from app.learning import tasks as learning_tasks
 from app.learning.service import JOB_KIND as TRAINING
+from app.mail import deliveries as mail_deliveries
+from app.mail import tasks as mail_tasks
+from app.mail.service import SEND as MAIL_SENDING
+from app.mail.service import TAKE_IN as MAIL_TAKING
 from app.relay.registry import Subscriptions
 from app.resolutions import deliveries as resolution_deliveries
 from app.resolutions import events as resolutions
@@ -62,6 +66,7 @@ def build(*, resolve_new_tickets: bool = False, draft_replies: bool = False) -> 
     _knowledge(subscriptions)
     subscriptions.job(EXPORT, run=integration_tasks.export_ticket, exhausted=integration_tasks.give_up_export)
     _conversations(subscriptions)
+    _mail(subscriptions)
     if draft_replies and not resolve_new_tickets:
         subscriptions.on(conversations.SessionEscalated, conversation_deliveries.draft_reply)
     return subscriptions
@@ -133,3 +138,10 @@ def _conversations(subscriptions: Subscriptions) -> None:
     subscriptions.job(CITED, run=conversation_tasks.recheck, exhausted=None)
     subscriptions.job(CONVERSATION_OVERDUE, run=conversation_tasks.overdue, exhausted=None)
     subscriptions.on(conversations.SessionOverdue, pushes.ticket_overdue)
+
+
+def _mail(subscriptions: Subscriptions) -> None:
+    subscriptions.job(MAIL_TAKING, run=mail_tasks.take_in, exhausted=mail_tasks.give_up_taking)
+    subscriptions.job(MAIL_SENDING, run=mail_tasks.send, exhausted=mail_tasks.give_up_sending)
+    subscriptions.on(conversations.SessionChanged, mail_deliveries.after_change)
+    subscriptions.on(conversations.SessionEscalated, mail_deliveries.after_escalation)

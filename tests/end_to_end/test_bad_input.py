@@ -29,9 +29,11 @@ IDS: dict[str, Any] = {
     "file_id": "01890000-0000-7000-8000-000000000000",
     "integration_id": 1,
     "key_id": 1,
+    "mail_id": "01890000-0000-7000-8000-000000000000",
     "name": "local",
     "resolution_id": "01890000-0000-7000-8000-000000000000",
     "report_id": "01890000-0000-7000-8000-000000000000",
+    "sent_id": "01890000-0000-7000-8000-000000000000",
     "session_id": "01890000-0000-7000-8000-000000000000",
     "run_id": "01890000-0000-7000-8000-000000000000",
     "ticket_id": 1,
@@ -46,7 +48,7 @@ TUS = {
     "Content-Type": "application/offset+octet-stream",
 }
 """What the protocol of resumable uploads asks of every request."""
-STAFFS_OWN = {"report_id", "event_id", "integration_id", "resolution_id", "user_id"}
+STAFFS_OWN = {"report_id", "event_id", "integration_id", "mail_id", "resolution_id", "sent_id", "user_id"}
 HUGE = 10**30
 TEXTS = {"body", "description", "email", "input", "name", "title", "user_input", "username"}
 Operation = tuple[str, str, dict[str, Any]]

@@ -22,10 +22,13 @@ from app.integrations.vendors import Provider
 from app.knowledge import service as knowledge
 from app.knowledge.schemas import DocumentIn
 from app.knowledge.tasks import index_document
+from app.mail import service as mail
 from app.main import create_app
+from app.models.conversation import Message
 from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job, JobState
 from app.models.knowledge import Chunk
+from app.models.mail import Mail, MailState, SentMail, SentState
 from tests.factories import people
 from tests.factories.people import Person
 from tests.factories.resolutions import awaiting_review
@@ -126,7 +129,10 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
     for session in sessions[:2]:
         await post(f"/sessions/{session}/escalate", status=200)
     await post(f"/sessions/{sessions[0]}/resolve", status=200)
+    mails, sent = await _mails(resources, sessions[2])
     return {
+        "path.mail_id": mails,
+        "path.sent_id": sent,
         "path.session_id": sessions,
         "path.ticket_id": [*(ticket["id"] for ticket in tickets), ran["ticket_id"]],
         "path.file_id": files,
@@ -141,6 +147,32 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
         "path.doc_id": [document for document, _ in documents],
         "path.chunk_id": [chunk for _, chunk in documents],
     }
+
+
+async def _mails(resources: Resources, session: str) -> tuple[list[str], list[str]]:
+    """Some that could not be read, and one that did not go out."""
+    taken = [
+        await mail.receive(resources, mail.Incoming("maildir", b"From: ada@example.org\r\n\r\nNumber %d" % n))
+        for n in range(4)
+    ]
+    async with resources.db.unit_of_work() as db:
+        for one in taken[:3]:
+            row = await db.get_one(Mail, one.mail_id)
+            row.state = MailState.UNREADABLE
+            job = await db.get_one(Job, row.job_id)
+            job.state, job.finished_at = JobState.FAILED, now()
+        said = (await db.execute(select(Message.id).where(Message.session_id == UUID(session)))).scalars().first()
+        sent = SentMail(
+            session_id=UUID(session),
+            said_id=said,
+            job_id=row.job_id,
+            message_id="x@desk.example",
+            to_address="ada@example.org",
+            headers={},
+            state=SentState.FAILED,
+        )
+        db.add(sent)
+    return [str(one.mail_id) for one in taken], [str(sent.id)]
 
 
 async def _looked_through(resources: Resources, files: list[str]) -> None:

@@ -22,9 +22,13 @@ UNREACHED = {
     "POST /api/v1/ai-config/providers/{name}/reset": "no model of another's is in use",
     "GET /api/v1/ai-config/{agent_type}/evaluations/{report_id}": "a report is one agent's",
     "POST /api/v1/ai-config/{agent_type}/promote": "a candidate is there only until the next change",
+    "POST /api/v1/mails/webhook": "no secret is known to the generator",
     "POST /api/v1/agent/analyze-files": "no file is known by its id in a body",
 }
-CONSUMED = ("{decision_id}", "{doc_id}", "{draft_id}", "{file_id}", "{integration_id}", "{session_id}", "{upload_id}")
+CONSUMED = (
+    "{decision_id}", "{doc_id}", "{draft_id}", "{file_id}", "{integration_id}", "{mail_id}", "{sent_id}",
+    "{session_id}", "{upload_id}",
+)  # fmt: skip
 """Things that one operation ends and another needs: whether all of these succeed is a matter of their order."""
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 

@@ -5,7 +5,16 @@ from app.conversations.service.escalating import hand_over, new_event
 from app.conversations.service.flagging import citing, recheck
 from app.conversations.service.following import follow
 from app.conversations.service.keeping import FOLLOW, RESCUE, look
-from app.conversations.service.opening import case, escalation, get, list_sessions, messages, start
+from app.conversations.service.opening import (
+    case,
+    customer_of,
+    escalation,
+    get,
+    list_sessions,
+    message,
+    messages,
+    start,
+)
 from app.conversations.service.overdue import OVERDUE, mark_overdue
 from app.conversations.service.resolving import resolve
 from app.conversations.service.saying import TURN, say
@@ -20,6 +29,7 @@ __all__ = [
     "case",
     "check",
     "citing",
+    "customer_of",
     "escalation",
     "follow",
     "get",
@@ -28,6 +38,7 @@ __all__ = [
     "list_sessions",
     "look",
     "mark_overdue",
+    "message",
     "messages",
     "new_event",
     "recheck",

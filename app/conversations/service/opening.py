@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.conversations import repository
-from app.conversations.errors import CaseMissing, EscalationMissing
+from app.conversations.errors import CaseMissing, EscalationMissing, SessionMissing
 from app.conversations.repository import ConversationRepository, MessageRepository
 from app.conversations.schemas import CaseOut, CitationOut, EscalationOut, MessageOut, SessionOut, SessionQuery
 from app.conversations.service.recording import shown, tell_status
@@ -75,6 +75,21 @@ async def messages(
     found = MessageRepository(db, who, session_id)
     page = await found.page(found.visible(), sort=Message.position, descending=False, cursor=cursor, limit=limit)
     return Page(await with_citations(db, page.rows), page.next_cursor)
+
+
+async def message(db: AsyncSession, who: Principal, message_id: UUID) -> MessageOut:
+    """Raises SessionMissing, also when there is no such message."""
+    row = await repository.message(db, message_id)
+    if row is None:
+        raise SessionMissing
+    await ConversationRepository(db, who).get(row.session_id)
+    return (await with_citations(db, [row]))[0]
+
+
+async def customer_of(db: AsyncSession, who: Principal, session_id: UUID) -> tuple[Principal, bool]:
+    """The customer as they are now, and whether their account is open. Raises SessionMissing."""
+    session = await ConversationRepository(db, who).get(session_id)
+    return await repository.customer(db, session.customer_id)
 
 
 async def with_citations(db: AsyncSession, rows: Sequence[Message]) -> list[MessageOut]:

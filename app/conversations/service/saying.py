@@ -39,7 +39,9 @@ async def say(
     if session.status == SessionStatus.RESOLVED:
         raise SessionResolved
     if who.user_id == session.customer_id:
-        said = await append(db, session, Speaker.CUSTOMER, content, source_id=source_id, author_id=who.user_id, unproven=unproven)
+        said = await append(
+            db, session, Speaker.CUSTOMER, content, source_id=source_id, author_id=who.user_id, unproven=unproven
+        )
         await see_to_next(db, who, session)
     else:
         said = await _say_as_staff(db, who, session, content, source_id)

@@ -11,6 +11,7 @@ from app.files.errors import UploadMissing
 from app.models.file import File
 from app.models.file_part import FilePart
 from app.models.knowledge import DocumentSource
+from app.models.mail import Mail
 from app.models.upload import DirectUpload, ResumableUpload, UploadPiece
 
 
@@ -60,7 +61,7 @@ async def stored_bytes(db: AsyncSession, user_id: int | None) -> int:
 
 
 async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
-    """Those that no file, no upload, no part and no document has."""
+    """Those that no file, no upload, no part, no document and no mail has."""
     known: set[str | None] = set()
     for column in (
         File.storage_key,
@@ -69,6 +70,7 @@ async def unknown_keys(db: AsyncSession, keys: Collection[str]) -> set[str]:
         UploadPiece.storage_key,
         FilePart.storage_key,
         DocumentSource.storage_key,
+        Mail.storage_key,
     ):
         known |= set((await db.execute(select(column).where(column.in_(keys)))).scalars())
     # One that has become a file has its object by that file alone, if it has not left it for another.

@@ -20,9 +20,11 @@ from app.files.service.processing import end_abandoned
 log = get_logger(__name__)
 
 ROWS = 500
-# Of files, of uploads' pieces, of recordings' parts, of what was made of files, and of what a crash left half-written
-# of any; anything else in the store is not ours to judge.
-_OURS = re.compile(r"(uploads/|parts/|derived/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)")
+# Of files, of uploads' pieces, of recordings' parts, of what was made of files, of mails, and of what a crash left
+# half-written of any; anything else in the store is not ours to judge.
+_OURS = re.compile(
+    r"(uploads/|parts/|derived/|mail/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)"
+)
 
 
 async def remove(storage: Storage, keys: Iterable[str]) -> None:

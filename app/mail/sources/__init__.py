@@ -1,0 +1,1 @@
+"""The roads in, behind one port."""
