@@ -13,6 +13,7 @@ from rich.console import Console
 
 from app.core.settings import Settings
 from app.embedded.instance import Instance
+from app.embedded.services import modules_for
 from app.embedded.up import Up
 from app.sample.report import send_sample
 
@@ -76,7 +77,9 @@ def up(
     settings = _settings()
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})
-    raise typer.Exit(asyncio.run(Up(settings, Console(highlight=False), send_sample, once=once).run()))
+    raise typer.Exit(
+        asyncio.run(Up(settings, Console(highlight=False), send_sample, once=once, modules=modules_for(settings)).run())
+    )
 
 
 @cli.command()

@@ -25,6 +25,12 @@ MODULES = {
     "worker": ("app.commands.worker", WORKERS),
     "relay": ("app.commands.relay", WORKERS),
 }
+MAIL = ("app.commands.mail", DOORS)
+
+
+def modules_for(settings: Settings) -> dict[str, tuple[str, int]]:
+    """Mail is looked for where the desk has an address."""
+    return MODULES | ({"mail": MAIL} if settings.mail.address is not None else {})
 
 
 @dataclass(frozen=True)

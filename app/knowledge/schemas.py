@@ -20,7 +20,7 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$", max
 class Acl(In):
     """Who may see a document, any one of these is enough. Administrators see every document."""
 
-    public: bool = Field(default=False, description="Everybody who can log in, customers too.")
+    public: bool = Field(default=False, description="Everybody, customers too, and whoever asks by mail.")
     roles: list[Role] = Field(default_factory=list, max_length=10)
     teams: list[Slug] = Field(default_factory=list, max_length=100)
     people: list[RowId] = Field(default_factory=list, max_length=1000)

@@ -40,6 +40,7 @@ def evidesk(*words: str) -> tuple[int, str]:
         (["api"], ["-m", "app.commands.api"]),
         (["worker", "--queues", "recognition"], ["-m", "app.commands.worker", "--queues", "recognition"]),
         (["relay"], ["-m", "app.commands.relay"]),
+        (["mail"], ["-m", "app.commands.mail"]),
         (["mcp"], ["-m", "mcp_server"]),
         (["mcp", "--stdio"], ["-m", "app.commands.mcp_stdio"]),
         (["migrate"], ["-m", "app.commands.migrate", "head"]),

@@ -59,7 +59,7 @@ def test_a_service_runs_a_command_that_exists(service: str) -> None:
 
 def test_all_processes_of_the_product_are_services() -> None:
     assert {service["command"][1] for service in OURS.values()} == {
-        "api", "worker", "relay", "mcp", "migrate", "create-admin"
+        "api", "worker", "relay", "mail", "mcp", "migrate", "create-admin"
     }  # fmt: skip
 
 
