@@ -158,7 +158,7 @@ def in_container(image: Path, service: str, plane: DataPlane, data: Path, *argv:
     given = {"POSTGRES_PASSWORD": "x", "REDIS_PASSWORD": "x", "EVIDESK_AUTH__SECRET": "s" * 40}
     given |= {"EVIDESK_ADMIN_PASSWORD": PASSWORD, "EVIDESK_ADMIN_EMAIL": "", "EVIDESK_SCAN__CLAMAV": ""}
     environment = {
-        name: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: given[found[1]], value)
+        name: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: given.get(found[1], ""), value)
         for name, value in OURS[service]["environment"].items()
     }
     environment |= {"DATABASE_URL": plane.database_url, "REDIS_URL": plane.redis_url, "EVIDESK_DATA_DIR": str(data)}
