@@ -37,7 +37,8 @@ class Shell:
                     assert words.pop(0) == "$AUTH"
                 case "-X":
                     method = words.pop(0)
-                case "-d":
+                case "--json":
+                    method = "POST" if method == "GET" else method
                     body = json.loads(words.pop(0))
                 case address:
                     url = re.sub(r"\$(\w+)", lambda found: self.variables[found[1]], address)
