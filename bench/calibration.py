@@ -31,6 +31,7 @@ from app.commands.evaluate_knowledge import READER, DocumentLine, QuestionLine, 
 from app.commands.own_schema import database_address, own_schema
 from app.core.settings import get_settings
 from app.grounding.confidence import FIGURES, figures
+from app.inference.reranking import reranker_of
 from app.knowledge import service as knowledge
 from app.knowledge.service import Matches
 
@@ -95,7 +96,9 @@ async def cases(
             names = await ingest(database, documents, progress)
             for question in progress.track(asked, description="Asking"):
                 async with database.reading() as db:
-                    matches = await knowledge.match(db, READER, question=question.question)
+                    matches = await knowledge.match(
+                        db, READER, question=question.question, reranker=reranker_of(get_settings())
+                    )
                 right = [names[one.document_id] in question.relevant for one in matches.documents]
                 found.append(_case("answerable" if question.answerable else "foreign", matches, right))
                 others = tuple(one for one, good in zip(matches.documents, right, strict=True) if not good)

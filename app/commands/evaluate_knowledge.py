@@ -27,6 +27,7 @@ from app.core.auth import Principal, Role
 from app.core.db import Database
 from app.core.settings import get_settings
 from app.inference.embedding import default_embedder
+from app.inference.reranking import reranker_of
 from app.knowledge import ranking
 from app.knowledge import service as knowledge
 from app.knowledge.schemas import DocumentIn
@@ -99,7 +100,7 @@ async def ingest(database: Database, documents: Sequence[DocumentLine], progress
 async def ask(database: Database, question: str, names: dict[UUID, str]) -> list[str]:
     """Documents in the order of the best passage of each."""
     async with database.reading() as db:
-        found = await knowledge.rank(db, READER, query=question)
+        found = await knowledge.rank(db, READER, query=question, reranker=reranker_of(get_settings()))
     return list(dict.fromkeys(names[one.document_id] for one in found))
 
 

@@ -43,5 +43,5 @@ def _of(value: float, most: float) -> float:
     return max(value, 0.0) / most if most > 0 else 0.0
 
 
-_PLAIN = ("meaning", "subject", "words", "coverage", "subject_coverage", "together", "titled")
+_PLAIN = ("meaning", "subject", "words", "coverage", "subject_coverage", "together", "titled", "reranked")
 _LEADS = ("meaning", "words", "coverage")

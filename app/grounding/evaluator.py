@@ -27,6 +27,8 @@ def refused_before(judged: Judged, signals: Signals | None, thresholds: Threshol
     """Why no draft is worth making."""
     if signals is None or signals.meaning < thresholds.meaning:
         return Reason.NO_EVIDENCE
+    if thresholds.identifiers and all(match.lacks for match, _ in judged):
+        return Reason.INSUFFICIENT_COVERAGE
     if sum(chance for _, chance in judged) < thresholds.confidence:
         return Reason.INSUFFICIENT_COVERAGE
     return None
@@ -52,6 +54,8 @@ def drafted(
 def refused(sentences: Sequence[Sentence], signals: Signals, thresholds: Thresholds) -> Reason | None:
     """Why the draft is not sent; None: it is."""
     if not sentences or signals.coverage < thresholds.coverage:
+        return Reason.INSUFFICIENT_COVERAGE
+    if signals.lacking and thresholds.identifiers:
         return Reason.INSUFFICIENT_COVERAGE
     if signals.cited is None or signals.cited < thresholds.cited:
         return Reason.MISSING_CITATIONS
@@ -80,6 +84,7 @@ def _signals(
         margin=round(judged[0][1] - (judged[1][1] if len(judged) > 1 else 0.0), 4),
         coverage=round(max(match.coverage for match, _ in used), 4),
         missing=tuple(sorted(frozenset[str].intersection(*(match.unsaid for match, _ in used)))),
+        lacking=tuple(sorted(frozenset[str].intersection(*(match.lacks for match, _ in used)))),
         conflicts=conflicts(citations, rivals),
         cited=sum(bool(one.citations) for one in sentences) / len(sentences) if sentences else None,
         support=support,

@@ -73,6 +73,8 @@ class Signals:
     """Share of what the question is about, by weight, that the cited documents say."""
     missing: tuple[str, ...]
     """Error codes and versions of the question that the cited documents do not say."""
+    lacking: tuple[str, ...]
+    """Those of them that name what the question is about, in its first sentence."""
     conflicts: tuple[Conflict, ...]
     cited: float | None
     """Share of the draft's sentences that have a citation which stands as quoted."""

@@ -15,6 +15,7 @@ class ThresholdChanges(In, json_schema_extra={"examples": [{"confidence": 0.6}]}
     coverage: Share | None = None
     cited: Share | None = None
     support: Share | None = None
+    identifiers: StrictBool | None = None
     conflicts: StrictBool | None = None
     calibration: dict[str, Any] | None = None
 

@@ -45,13 +45,14 @@ class BertEncoder:
         self.dimensions = int(self._weights["embeddings.word_embeddings.weight"].shape[1])
         self.max_tokens = int(self._weights["embeddings.position_embeddings.weight"].shape[0])
 
-    def hidden(self, ids: Ints, mask: Ints) -> Floats:
-        """Last hidden states, shape (batch, tokens, dimensions), for token ids and a 1/0 attention mask."""
+    def hidden(self, ids: Ints, mask: Ints, kinds: Ints | None = None) -> Floats:
+        """Last hidden states, shape (batch, tokens, dimensions), for token ids and a 1/0 attention mask; `kinds` is
+        1 for tokens of a second text."""
         weights = self._weights
         x = (
             weights["embeddings.word_embeddings.weight"][ids]
             + weights["embeddings.position_embeddings.weight"][: ids.shape[1]]
-            + weights["embeddings.token_type_embeddings.weight"][0]
+            + weights["embeddings.token_type_embeddings.weight"][0 if kinds is None else kinds]
         )
         x = self._norm(x, "embeddings.LayerNorm")
         bias = np.where(mask[:, None, None, :] == 1, np.float32(0), _MASKED)

@@ -9,6 +9,7 @@ _PART: Final = re.compile(r"[._\-/:'’]+")
 _END: Final = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+|\n+")
 _FIGURE: Final = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _CODE: Final = re.compile(r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z._-])[A-Za-z\d][\w.-]{2,}")
+_IDENTIFIER: Final = re.compile(r"(?=.*[a-z]).*\d{3}")
 _DENIAL: Final = re.compile(
     r"\b(?:not|no|never|none|cannot|without|n[o']t|\w+n['’]t|unable|unsupported|disabled|"
     r"nicht|kein\w*|nie|ohne|ne|pas|jamais|sans|nunca|sin|não|nem|sem|non|mai|senza|niet|geen|nooit|zonder)\b",
@@ -201,6 +202,11 @@ def terms(text: str) -> list[str]:
 def codes(text: str) -> set[str]:
     """Error codes, versions, SKUs, CVE numbers: words with a digit and something beside it."""
     return {match[0].lower().strip(".-_") for match in _CODE.finditer(text)}
+
+
+def identifiers(text: str) -> set[str]:
+    """Of the codes those that name one thing: an error code, a CVE number, a part; not a version or “64-bit”."""
+    return {code for code in codes(text) if _IDENTIFIER.match(code)}
 
 
 def figures(text: str) -> set[str]:

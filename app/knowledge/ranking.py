@@ -1,18 +1,26 @@
 """From what words and meaning say of each passage to one order.
 
 Okapi BM25 (Robertson and Zaragoza 2009) and the cosine are each divided by the best of the query, then added: a
-distance tells more than a rank does, which is all that reciprocal rank fusion keeps (see docs/knowledge.md).
+distance tells more than a rank does, which is all that reciprocal rank fusion keeps (see docs/knowledge.md). To that
+comes how much of its document's title the query says.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 _SATURATION: Final = 1.2
 _LENGTH_SHARE: Final = 0.75
 WORDS_SHARE: Final = 0.35
 """What words count for beside meaning. The figures hardly move between 0.3 and 0.4."""
-CONSTANTS: Final = {"saturation": _SATURATION, "length_share": _LENGTH_SHARE, "words_share": WORDS_SHARE}
+TITLE_SHARE: Final = 0.15
+"""What the title counts for beside the passage."""
+CONSTANTS: Final = {
+    "saturation": _SATURATION,
+    "length_share": _LENGTH_SHARE,
+    "words_share": WORDS_SHARE,
+    "title_share": TITLE_SHARE,
+}
 RANK_CONSTANT: Final = 60
 """Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a hit at rank r counts 1 / (60 + r)."""
 
@@ -36,3 +44,16 @@ def fused(lexical: float, cosine: float, *, best_lexical: float, best_cosine: fl
     words = lexical / best_lexical if best_lexical > 0 else 0.0
     meaning = max(cosine, 0.0) / best_cosine if best_cosine > 0 else 0.0
     return WORDS_SHARE * words + (1 - WORDS_SHARE) * meaning
+
+
+def titled(terms: Collection[str], weights: Mapping[str, float]) -> float:
+    """Share of a title's terms, by weight, that the query says; one that it does not say weighs as its mean one."""
+    if not terms or not weights:
+        return 0.0
+    said = sum(weights[term] for term in terms if term in weights)
+    unsaid = sum(term not in weights for term in terms)
+    return said / (said + unsaid * sum(weights.values()) / len(weights)) if said else 0.0
+
+
+def with_title(score: float, share: float) -> float:
+    return (1 - TITLE_SHARE) * score + TITLE_SHARE * share

@@ -33,6 +33,7 @@ from app.files.errors import (
 from app.files.receiving import UploadSlot, form_of, keep_on_commit
 from app.files.service import Received, Slot
 from app.files.serving import as_attachment
+from app.inference.reranking import reranker_of
 from app.knowledge import service as knowledge
 from app.knowledge.errors import DocumentMissing
 from app.knowledge.forms import FORM_SCHEMA, described
@@ -82,7 +83,7 @@ async def search(
 ) -> list[Evidence]:
     """Passages that may answer, best first, by words and by meaning, among what one may see."""
     with knowledge.watching() as seen:
-        found = await knowledge.search(db, who, query=q, limit=limit)
+        found = await knowledge.search(db, who, query=q, limit=limit, reranker=reranker_of(resources.settings))
     background.add_task(knowledge.keep_searches, resources, who, seen)
     return found
 

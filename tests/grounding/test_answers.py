@@ -58,6 +58,18 @@ async def test_what_no_document_tells_is_refused(desk: Resources, ada: Person) -
         assert refusal.reason in (Reason.NO_EVIDENCE, Reason.INSUFFICIENT_COVERAGE)
 
 
+async def test_a_document_about_another_error_is_no_answer(desk: Resources, ada: Person) -> None:
+    about = "The printer shows E-{}77 when its tray is empty, how do I get rid of it? Is it the green button?"
+    assert isinstance(await service.answer(desk, principal(ada), about.format("")), Answer)
+    refusal = await service.answer(desk, principal(ada), about.format("1"))
+    assert isinstance(refusal, Refusal)
+    assert refusal.signals is not None
+    assert (refusal.reason, refusal.signals.lacking) == (Reason.INSUFFICIENT_COVERAGE, ("e-177",))
+    async with desk.db.unit_of_work() as db:
+        await service.THRESHOLDS.update(db, principal(ada, Role.ADMIN), values={"identifiers": False})
+    assert isinstance(await service.answer(desk, principal(ada), about.format("1")), Answer)
+
+
 async def test_an_answer_uses_only_what_the_person_may_read(desk: Resources, ada: Person) -> None:
     question = "From which platform do trains leave every hour?"
     refusal = await service.answer(desk, principal(ada), question)

@@ -5,13 +5,32 @@ from dataclasses import replace
 
 import pytest
 
+from app.core.clock import now
 from app.grounding.confidence import chances
-from app.grounding.conflicts import conflict
+from app.grounding.conflicts import conflict, conflicts
+from app.grounding.evidence import Excerpt
+from app.grounding.outcome import Citation
 from app.grounding.thresholds import effective
 from app.inference.local.answering import answer
 from app.inference.local.entailing import support
-from app.inference.wording import codes, denies
+from app.inference.wording import codes, denies, identifiers
+from app.knowledge.schemas import Evidence, Scores
 from app.knowledge.service import Match, Matches
+
+
+def excerpt(title: str, text: str) -> Excerpt:
+    one = uuid.uuid4()
+    scores = Scores(lexical=0.5, vector=0.5)
+    evidence = Evidence(
+        doc_id=one, version=1, chunk_id=one, title=title, uri=None, text=text, start=0, end=len(text), score=0.5,
+        scores=scores, retrieved_at=now(),
+    )  # fmt: skip
+    return Excerpt("P1", evidence, 0.5, ((0, one),))
+
+
+def quoting(one: Excerpt) -> Citation:
+    text = one.evidence.text
+    return Citation(one.evidence.doc_id, 1, one.evidence.chunk_id, 0, len(text), one.evidence.title, None, text)
 
 
 @pytest.mark.parametrize(
@@ -22,11 +41,33 @@ from app.knowledge.service import Match, Matches
         ("Support of the old client ends on 2026-01-31.", "Support of the old client ends on 2026-06-30.", "date"),
         ("The mobile client can sync shared calendars.", "The mobile client cannot sync shared calendars.", "negation"),
         ("The backup server needs 8 GB of memory.", "The backup server needs 8 GB of memory and 2 cores.", None),
+        ("Links to reset a password expire after 24 hours.", "A link to reset a password works for 2 days.", "number"),
+        ("Links to reset a password expire after 48 hours.", "A link to reset a password works for 2 days.", None),
+        ("Refunds are paid within 14 days.", "You get your refund paid after 30 days at the latest.", "number"),
+        ("After 5 attempts the account is locked.", "The account gets locked after 3 attempts.", "number"),
+        ("The plan costs 12 euros a month.", "Every month the plan costs $15.", None),
+        ("The old client is supported until March 2026.", "Support of the old client lasts until June 2026.", "date"),
+        ("Shared calendars need version 2.4 of the client.", "It shares calendars with client version 3.1.", "version"),
+        ("Guests can join a meeting by phone.", "It is not possible for guests to join by phone.", "negation"),
+        ("At least 8 GB of memory are needed.", "16 GB of memory are recommended.", None),
+        ("Exports are kept for 30 days.", "Invoices are kept for 10 years.", None),
+        ("Restart the server after 5 minutes.", "The server writes its log every 10 minutes.", None),
         ("The backup server needs 8 GB of memory.", "Trains leave from platform 16 every hour.", None),
     ],
 )  # fmt: skip
 def test_sentences_in_like_words_that_differ_contradict_each_other(one: str, other: str, kind: str | None) -> None:
     assert conflict(one, other) == conflict(other, one) == kind
+
+
+def test_documents_whose_titles_name_different_versions_do_not_contradict_each_other() -> None:
+    said = {
+        "Release 15.9": "The cache holds 8 entries by default now.",
+        "Release 15.10": "The cache holds 9 entries by default now.",
+    }
+    one, other = (excerpt(title, text) for title, text in said.items())
+    assert conflicts([quoting(one)], [one, other]) == ()
+    other = excerpt("The cache", said["Release 15.10"])
+    assert [found.kind for found in conflicts([quoting(one)], [one, other])] == ["number"]
 
 
 def test_a_sentence_is_supported_by_what_says_the_same() -> None:
@@ -45,6 +86,7 @@ def test_codes_are_words_with_digits_and_denials_cancel_out() -> None:
         "8.5.7",
         "cve-2017-3156",
     }
+    assert identifiers("ERR_PAYMENT_504 on 8.5.7, a 64-bit one, CVE-2017-3156") == {"err_payment_504", "cve-2017-3156"}
     assert denies("It cannot print.")
     assert denies("Der Drucker druckt nicht.")
     assert not denies("It prints.")
@@ -52,7 +94,16 @@ def test_codes_are_words_with_digits_and_denials_cancel_out() -> None:
 
 def match(**changes: object) -> Match:
     plain = dict.fromkeys(("meaning", "subject", "words", "coverage", "subject_coverage", "together", "titled"), 0.5)
-    base = {"document_id": uuid.uuid4(), "version": 1, "title": "", "uri": None, "passages": (), "unsaid": frozenset()}
+    base = {
+        "document_id": uuid.uuid4(),
+        "version": 1,
+        "title": "",
+        "uri": None,
+        "passages": (),
+        "unsaid": frozenset(),
+        "lacks": frozenset(),
+        "reranked": 0.0,
+    }
     return Match(**{**base, **plain, **changes})  # type: ignore[arg-type]
 
 

@@ -24,6 +24,7 @@ from app.core.settings.integrations import IntegrationSettings
 from app.core.settings.knowledge import KnowledgeSettings
 from app.core.settings.mail import MailSettings
 from app.core.settings.models import ModelSettings
+from app.core.settings.reranking import RerankerSettings
 from app.core.settings.telemetry import TelemetrySettings
 from app.core.settings.tools import ToolSettings
 from app.core.settings.websocket import WebSocketSettings
@@ -44,6 +45,7 @@ __all__ = [
     "ModelSettings",
     "OutboxSettings",
     "RateLimitSettings",
+    "RerankerSettings",
     "ScanSettings",
     "Settings",
     "SpeechSettings",
@@ -103,6 +105,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     outbox: OutboxSettings = OutboxSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
+    reranker: RerankerSettings = RerankerSettings()
     scan: ScanSettings = ScanSettings()
     speech: SpeechSettings = SpeechSettings()
     storage: StorageSettings = StorageSettings()

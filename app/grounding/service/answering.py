@@ -21,6 +21,7 @@ from app.grounding.service.thresholds import THRESHOLDS
 from app.inference.assembly import ResolveModel
 from app.inference.local.model import LOCAL_MODEL
 from app.inference.registry import resolve as resolve_model
+from app.inference.reranking import reranker_of
 from app.inference.wording import terms
 from app.knowledge import service as knowledge
 
@@ -60,7 +61,8 @@ async def _answer(
 ) -> Answer | Refusal:
     async with resources.db.reading() as db:
         version, limits = await THRESHOLDS.in_force(db)
-        matches = await knowledge.match(db, who, question=standalone(question, context))
+        reranker = reranker_of(resources.settings)
+        matches = await knowledge.match(db, who, question=standalone(question, context), reranker=reranker)
         judged = by_chance(matches, limits.calibration)
         excerpts = await _excerpts(db, who, judged)
     evidence = tuple(one.evidence for one in excerpts)

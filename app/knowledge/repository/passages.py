@@ -163,6 +163,15 @@ class PassageRepository:
         )
         return (await self.db.execute(query.order_by(Chunk.position))).all()
 
+    async def texts(self, ids: Collection[UUID]) -> dict[UUID, str]:
+        """What these passages say, by their ids."""
+        whole = DocumentVersion
+        said = func.substr(whole.text, Chunk.start + 1, Chunk.end - Chunk.start)
+        same = (whole.document_id == Chunk.document_id) & (whole.version == Chunk.version)
+        query = self._visible(Chunk.id, said).join(whole, same).where(Chunk.id.in_(ids))
+        rows: Sequence[Any] = (await self.db.execute(query)).all()
+        return dict(rows)
+
     async def quoted(self, document_id: UUID, version: int, start: int, end: int) -> Row[Any]:
         """Title, address and the text between two characters; access to the passages is checked before."""
         query = select(

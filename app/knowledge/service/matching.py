@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.language import UNKNOWN, language_of
 from app.inference.embedding import default_embedder
-from app.inference.wording import codes, sentences
+from app.inference.reranking import Reranker
+from app.inference.wording import codes, identifiers, sentences
 from app.knowledge import ranking
 from app.knowledge.language import configuration
 from app.knowledge.repository import PassageRepository
@@ -51,6 +52,10 @@ class Match:
     """Of the title's terms, by weight, that the question says."""
     unsaid: frozenset[str]
     """Codes and versions of the question that the document does not say."""
+    lacks: frozenset[str]
+    """Of these the identifiers in what the question begins with: the document is about another error, CVE or part."""
+    reranked: float
+    """What the reranker says of its best passage, 0 to 1; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,11 @@ def subject_of_question(question: str) -> str:
     return question[start:end]
 
 
-async def match(db: AsyncSession, who: Principal, *, question: str) -> Matches:
+async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Reranker | None = None) -> Matches:
     """Documents that `who` may see and that may answer, measured. Raises ModelUnavailable."""
     question = question[:QUERY_CHARS].replace("\x00", " ")
     named = frozenset(sorted(codes(question))[:CODES_MOST])
-    found = await rank(db, who, query=question)
+    found = await rank(db, who, query=question, reranker=reranker)
     passages: dict[tuple[UUID, int], list[Found]] = {}
     for one in found:
         passages.setdefault((one.document_id, one.version), []).append(one)
@@ -90,10 +95,12 @@ async def match(db: AsyncSession, who: Principal, *, question: str) -> Matches:
     said = await repository.said_by([document_id for document_id, _ in chosen], weights)
     spelled = await repository.spelled(chosen, named) if named else {}
     near = await _near(repository, subject, [document_id for document_id, _ in chosen])
+    about_one = identifiers(subject)
     documents = []
     for (key, ranked), row, title in zip(chosen.items(), titles.values(), named_by, strict=True):
         parts = [terms | set(title) for terms in said.get(key[0], [set()])]
         whole = set().union(*parts)
+        unsaid = frozenset(named - spelled.get(key[0], set()))
         documents.append(
             Match(
                 document_id=key[0],
@@ -108,7 +115,9 @@ async def match(db: AsyncSession, who: Principal, *, question: str) -> Matches:
                 subject_coverage=_share(about, whole, weights),
                 together=max(_share(about, part, weights) for part in parts),
                 titled=_share(title, set(asked), weights),
-                unsaid=frozenset(named - spelled.get(key[0], set())),
+                unsaid=unsaid,
+                lacks=unsaid & about_one,
+                reranked=max(one.reranked for one in ranked),
             )
         )
     return Matches(tuple(documents), named)

@@ -1,7 +1,7 @@
 """Passages that may answer a question: found by words and by meaning, scored by both, neighbours put together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,18 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.clock import now
 from app.core.language import UNKNOWN, language_of
+from app.core.telemetry import get_logger
 from app.inference.embedding import default_embedder
+from app.inference.errors import ModelBusy, ModelFailed, ModelRefused, ModelUnavailable
+from app.inference.reranking import Reranker
 from app.knowledge import ranking
 from app.knowledge.diagnosis import Stopwatch, note
 from app.knowledge.language import EXACT, configuration
 from app.knowledge.repository import COUNTED_MOST, PassageRepository
 from app.knowledge.schemas import Evidence, Scores
 
+log = get_logger(__name__)
+
 QUERY_CHARS = 4_000
 """More of a query is not read: the sentence model cuts it, and its rarest words say enough."""
 TERMS_MOST = 48
 BY_WORDS = 200
 BY_MEANING = 100
+TITLES_READ = 30
+"""Documents, from the best one on, whose titles count."""
 
 
 @dataclass(slots=True)
@@ -38,14 +45,18 @@ class Found:
     lexical: float
     cosine: float
     score: float = 0.0
+    reranked: float = 0.0
+    """What the reranker says of it, 0 to 1; 0 where none was asked."""
 
 
-async def search(db: AsyncSession, who: Principal, *, query: str, limit: int = 5) -> list[Evidence]:
+async def search(
+    db: AsyncSession, who: Principal, *, query: str, limit: int = 5, reranker: Reranker | None = None
+) -> list[Evidence]:
     """Passages of documents that `who` may see, best first; those that lie side by side become one.
 
     Raises ModelUnavailable.
     """
-    ranked = await rank(db, who, query=query)
+    ranked = await rank(db, who, query=query, reranker=reranker)
     repository = PassageRepository(db, who)
     moment = now()
     evidence = []
@@ -71,8 +82,8 @@ async def search(db: AsyncSession, who: Principal, *, query: str, limit: int = 5
     return evidence
 
 
-async def rank(db: AsyncSession, who: Principal, *, query: str) -> list[Found]:
-    """Every candidate, scored, best first."""
+async def rank(db: AsyncSession, who: Principal, *, query: str, reranker: Reranker | None = None) -> list[Found]:
+    """Every candidate, scored, best first. A reranker that fails is done without."""
     query = query[:QUERY_CHARS].replace("\x00", " ")
     watch = Stopwatch()
     embedder = default_embedder()
@@ -97,17 +108,60 @@ async def rank(db: AsyncSession, who: Principal, *, query: str) -> list[Found]:
     best_cosine = max((one.cosine for one in found), default=0.0)
     for one in found:
         one.score = ranking.fused(one.lexical, one.cosine, best_lexical=best_lexical, best_cosine=best_cosine)
-    found.sort(key=lambda one: (-one.score, str(one.chunk_id)))
+    await _count_titles(passages, query, _ordered(found), weights)
+    found = _ordered(found)
     watch.lap("scoring")
-    note(query, found, watch, config={"embedder": embedder.name, **ranking.CONSTANTS})
+    if reranker is not None:
+        found = await reranked(passages, reranker, query, found)
+        watch.lap("reranking")
+    looked = {} if reranker is None else {"reranker": reranker.name, "reranker_share": reranker.share}
+    note(query, found, watch, config={"embedder": embedder.name, **looked, **ranking.CONSTANTS})
     return found
+
+
+def _ordered(found: Sequence[Found]) -> list[Found]:
+    return sorted(found, key=lambda one: (-one.score, str(one.chunk_id)))
+
+
+async def reranked(passages: PassageRepository, reranker: Reranker, query: str, ranked: Sequence[Found]) -> list[Found]:
+    """The best ones in the order of both scores; those behind them stay behind."""
+    first, rest = ranked[: reranker.passages], ranked[reranker.passages :]
+    texts = await passages.texts([one.chunk_id for one in first])
+    try:
+        scores = await reranker.scores(query, [texts[one.chunk_id] for one in first]) if first else []
+    except (ModelUnavailable, ModelBusy, ModelFailed, ModelRefused) as error:
+        log.warning("not_reranked", reranker=reranker.name, error=type(error).__name__)
+        return list(ranked)
+    best, most = max(scores, default=0.0), max((one.score for one in first), default=0.0)
+    for one, score in zip(first, scores, strict=True):
+        one.reranked = score
+        one.score = (1 - reranker.share) * one.score + reranker.share * most * (score / best if best > 0 else 0.0)
+    # What was not looked at must not come before what was, for its score was not lessened.
+    least = min((one.score for one in first), default=0.0)
+    for one in rest:
+        one.score = min(one.score, least)
+    return [*_ordered(first), *rest]
+
+
+async def _count_titles(
+    passages: PassageRepository, query: str, ranked: Sequence[Found], weights: Mapping[str, float]
+) -> None:
+    keys = list(dict.fromkeys((one.document_id, one.version) for one in ranked))[:TITLES_READ]
+    titles = await passages.titles(keys)
+    terms = await passages.term_lists([row.title for row in titles.values()], _stems(query))
+    shares = {key: ranking.titled(one, weights) for key, one in zip(titles, terms, strict=True)}
+    for one in ranked:
+        one.score = ranking.with_title(one.score, shares.get((one.document_id, one.version), 0.0))
+
+
+def _stems(query: str) -> str:
+    language = language_of(query)
+    return configuration("en" if language == UNKNOWN else language)
 
 
 async def _weights(passages: PassageRepository, query: str, total: int) -> dict[str, float]:
     """The query's rarest terms. A common one is left out when rarer ones say enough: it costs much and tells little."""
-    language = language_of(query)
-    stems = configuration("en" if language == UNKNOWN else language)
-    terms = await passages.terms(query, [stems, EXACT])
+    terms = await passages.terms(query, [_stems(query), EXACT])
     counted = await passages.frequencies(terms) if terms else {}
     rare = sorted(counted.items(), key=lambda item: (item[1], item[0]))[:TERMS_MOST]
     chosen = [(term, number) for term, number in rare if number < COUNTED_MOST] or rare[:1]

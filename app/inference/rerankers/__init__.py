@@ -1,0 +1,1 @@
+"""Adapters of `app.inference.reranking.Reranker`."""
