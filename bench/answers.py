@@ -15,6 +15,7 @@ from app.commands.evaluate_answers import run as evaluate
 from app.commands.evaluate_knowledge import DocumentLine, QuestionLine, read_lines
 from app.commands.own_schema import database_address
 from app.core.settings import get_settings
+from app.grounding.outcome import Reason
 from bench.report import Figures
 
 DATA = Path(os.environ.get("EVIDESK_BENCH_DATA", "../shared/data/retrieval"))
@@ -77,11 +78,13 @@ def run() -> Figures:
             "of the other set",
             "precision of citations",
             "the same, answerable questions alone",
+            "refused for a contradiction",
         ],
         rows,
         [
             "The `local` answerer and the delivered thresholds, whose coefficients were fitted on neither sample.",
             "Precision counts every citation of every answer; one in an answer to an unanswerable question is wrong.",
+            "No sample is known to contradict itself: a refusal for a contradiction counts as a false alarm.",
             "![Risk and coverage](pictures/risk-coverage.svg)",
         ],
     )
@@ -98,6 +101,7 @@ def _row(title: str, given: Sample, found: Sequence[Outcome]) -> list[str]:
         cells.append(_part(sum(not one.answered for one in of_it), len(of_it)))
     cells.append(_shown(whole["citation_precision"]))
     cells.append(_shown(figures(asked)["citation_precision"]))
+    cells.append(f"{sum(one.reason == Reason.CONFLICTING_SOURCES for one in found)} of {len(found)}")
     return cells
 
 
