@@ -17,6 +17,7 @@ SIGNALS = Signals(
     margin=0.2,
     coverage=1.0,
     missing=(),
+    lacking=(),
     conflicts=(),
     cited=1.0,
     support=0.9,
