@@ -69,7 +69,7 @@ async def record_alone(
 
 async def over_budget(db: AsyncSession, costs: CostSection) -> bool:
     """Whether runs are to be carried out by `local`. Runs that are under way at that moment may go beyond it."""
-    return costs.monthly_budget_usd is not None and (await _budget(db, costs)).state == "stopped"
+    return costs.monthly_budget_usd is not None and (await budget(db, costs)).state == "stopped"
 
 
 async def report(db: AsyncSession, costs: CostSection, *, since: date | None, until: date | None) -> CostsOut:
@@ -90,7 +90,7 @@ async def report(db: AsyncSession, costs: CostSection, *, since: date | None, un
         by_operation=lines["operation"],
         by_model=lines["model"],
         by_user=lines["user"],
-        budget=await _budget(db, costs),
+        budget=await budget(db, costs),
         tickets=TicketCost(
             tickets=tickets,
             cost_usd=spent,
@@ -101,7 +101,8 @@ async def report(db: AsyncSession, costs: CostSection, *, since: date | None, un
     )
 
 
-async def _budget(db: AsyncSession, costs: CostSection) -> BudgetOut:
+async def budget(db: AsyncSession, costs: CostSection) -> BudgetOut:
+    """Of this month."""
     first = _first(now())
     row = await repository.month(db, first)
     spent, unpriced = (0.0, 0) if row is None else (row.spent_usd, row.unpriced_calls)

@@ -4,13 +4,10 @@ Documents go through the product's own ingestion, questions through its retrieva
 schema of their own. A question counts as answered right when the answer cites a relevant document.
 """
 
-import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
@@ -18,7 +15,7 @@ from rich.progress import Progress
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai_config import service as ai_config
-from app.commands.evaluate_knowledge import DocumentLine, QuestionLine, UnreadableLine, ingest, read_lines
+from app.commands.evaluate_knowledge import DocumentLine, QuestionLine, chosen, ingest, tell
 from app.commands.own_schema import database_address, own_schema
 from app.core.auth import Principal, Role, TokenSigner
 from app.core.breakers import Breakers
@@ -138,25 +135,13 @@ async def run(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="evidesk answers evaluate")
-    parser.add_argument("--documents", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    try:
-        documents = read_lines(chosen.documents, DocumentLine)
-        questions = read_lines(chosen.questions, QuestionLine)
-    except UnreadableLine as error:
-        sys.exit(str(error))
+    documents, questions, as_json = chosen("evidesk answers evaluate")
     if not documents or not questions:
         sys.exit("There must be documents and questions.")
     settings = get_settings()
     with database_address(settings) as address:
         found = figures(asyncio.run(run(address, settings, documents, questions)))
-    if chosen.json:
-        sys.stdout.write(json.dumps(found) + "\n")
-    else:
-        sys.stdout.writelines(f"{name:23} {value}\n" for name, value in found.items() if name != "risk_coverage")
+    tell(found, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -199,25 +199,34 @@ async def run(address: str, documents: Sequence[DocumentLine], questions: Sequen
             return await evaluate(database, documents, questions, progress)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="evidesk knowledge evaluate")
+def chosen(program: str) -> tuple[list[DocumentLine], list[QuestionLine], bool]:
+    """What the command line names, and whether figures are wanted as JSON. Ends the program where it cannot be read."""
+    parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--documents", type=Path, required=True)
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
+    named = parser.parse_args()
     try:
-        documents = read_lines(chosen.documents, DocumentLine)
-        questions = read_lines(chosen.questions, QuestionLine)
+        return read_lines(named.documents, DocumentLine), read_lines(named.questions, QuestionLine), named.json
     except UnreadableLine as error:
         sys.exit(str(error))
+
+
+def tell(figures: Mapping[str, object], *, as_json: bool) -> None:
+    """Lists are for programs alone."""
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    else:
+        sys.stdout.writelines(f"{name:23} {value}\n" for name, value in figures.items() if not isinstance(value, list))
+
+
+def main() -> None:
+    documents, questions, as_json = chosen("evidesk knowledge evaluate")
     if not documents or not any(question.relevant for question in questions):
         sys.exit("There must be documents, and a question with relevant ones.")
     with database_address(get_settings()) as address:
         figures = asyncio.run(run(address, documents, questions))
-    if chosen.json:
-        sys.stdout.write(json.dumps(figures) + "\n")
-    else:
-        sys.stdout.writelines(f"{name:13} {value}\n" for name, value in figures.items())
+    tell(figures, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.analytics import service as analytics
 from app.core.metrics import REGISTRY, SHARED
 from app.core.redis import REDIS_AWAY, RedisError
 from app.core.resources import Resources
 from app.health.repository import Backlog, job_backlog, outbox_backlog, scan_backlog
+from app.providers import service as providers
 
 QUEUES = ("default", "recognition", "parts")
 
@@ -32,6 +35,7 @@ async def exposition(resources: Resources) -> bytes:
             gathered += _backlogs("evidesk_outbox", "Outbox rows", await outbox_backlog(db))
             gathered += _backlogs("evidesk_jobs", "Jobs", await job_backlog(db))
             gathered += _backlogs("evidesk_files_scan", "Files not found clean", await scan_backlog(db))
+            gathered.append(await _budget(db))
         up.add_metric(["database"], 1)
     except (SQLAlchemyError, OSError):
         up.add_metric(["database"], 0)
@@ -46,6 +50,15 @@ async def exposition(resources: Resources) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Gathered([*gathered, up]))
     return generate_latest(REGISTRY) + generate_latest(registry)
+
+
+async def _budget(db: AsyncSession) -> Metric:
+    """A share alone: whoever may scrape need not know what is paid."""
+    family = GaugeMetricFamily("evidesk_ai_budget_spent_ratio", "Of the month's budget for models; 1 is all of it.")
+    month = await analytics.budget(db, (await providers.platform(db)).costs)
+    if month.fraction is not None:
+        family.add_metric([], month.fraction)
+    return family
 
 
 def _backlogs(name: str, what: str, backlogs: Sequence[Backlog]) -> list[Metric]:

@@ -72,3 +72,14 @@ async def test_costs_are_reported_by_day_operation_model_and_person(
     }  # fmt: skip
     past = await api.get("/api/v1/analytics/ai-costs?since=2020-01-01&until=2020-02-01", headers=admin.headers)
     assert past.json()["by_day"] == []
+
+
+async def test_prometheus_is_told_the_share_of_the_budget_that_is_spent(
+    resources: Resources, api: httpx2.AsyncClient
+) -> None:
+    ada, admin = await register(resources), await register(resources, Role.ADMIN)
+    await spend(resources, ada, "8.50")
+    assert "\nevidesk_ai_budget_spent_ratio " not in (await api.get("/metrics")).text
+    budget = {"costs": {"monthly_budget_usd": 10}}
+    await api.put("/api/v1/ai-config/platform", json=budget, headers=admin.headers)
+    assert "\nevidesk_ai_budget_spent_ratio 0.85\n" in (await api.get("/metrics")).text
