@@ -74,7 +74,7 @@ class Signals:
     missing: tuple[str, ...]
     """Error codes and versions of the question that the cited documents do not say."""
     lacking: tuple[str, ...]
-    """Those of them that name what the question is about, in its first sentence."""
+    """Error codes and the like in its first sentence, where the cited documents name others of their kind."""
     conflicts: tuple[Conflict, ...]
     cited: float | None
     """Share of the draft's sentences that have a citation which stands as quoted."""

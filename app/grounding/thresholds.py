@@ -41,7 +41,9 @@ class Thresholds(_Section):
     coverage: Share = Field(description="Least share of the question, by weight, that a cited document says.")
     cited: Share = Field(description="Least share of sentences with a citation that stands as quoted.")
     support: Share = Field(description="Least support of any sentence by what it cites.")
-    identifiers: bool = Field(description="Whether an error code that the question begins with must be in its sources.")
+    identifiers: bool = Field(
+        description="Whether sources that name another error code, CVE or part than the question are refused."
+    )
     conflicts: bool = Field(description="Whether sources that contradict each other are a reason to refuse.")
     calibration: Calibration
 

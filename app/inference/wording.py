@@ -10,6 +10,7 @@ _END: Final = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+|\n+")
 _FIGURE: Final = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _CODE: Final = re.compile(r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z._-])[A-Za-z\d][\w.-]{2,}")
 _IDENTIFIER: Final = re.compile(r"(?=.*[a-z]).*\d{3}")
+_KIND: Final = re.compile(r"([^\W\d_]+)[-_. ]?(?=\d)")
 _DENIAL: Final = re.compile(
     r"\b(?:not|no|never|none|cannot|without|n[o']t|\w+n['’]t|unable|unsupported|disabled|"
     r"nicht|kein\w*|nie|ohne|ne|pas|jamais|sans|nunca|sin|não|nem|sem|non|mai|senza|niet|geen|nooit|zonder)\b",
@@ -207,6 +208,17 @@ def codes(text: str) -> set[str]:
 def identifiers(text: str) -> set[str]:
     """Of the codes those that name one thing: an error code, a CVE number, a part; not a version or “64-bit”."""
     return {code for code in codes(text) if _IDENTIFIER.match(code)}
+
+
+def spellings(identifier: str) -> set[str]:
+    """As others write it: err504, err 504, err-504, err_504."""
+    return {identifier, *(_KIND.sub(rf"\1{between}", identifier, count=1) for between in ("", " ", "-", "_"))}
+
+
+def kind_of(identifier: str) -> str | None:
+    """What its number is a number of, as a POSIX regular expression that finds any of them: “cve” before a digit."""
+    match = _KIND.search(identifier)
+    return None if match is None else rf"\y{match[1]}[-_. ]?[0-9]"
 
 
 def figures(text: str) -> set[str]:

@@ -65,6 +65,12 @@ async def test_a_document_about_another_error_is_no_answer(desk: Resources, ada:
     assert isinstance(refusal, Refusal)
     assert refusal.signals is not None
     assert (refusal.reason, refusal.signals.lacking) == (Reason.INSUFFICIENT_COVERAGE, ("e-177",))
+    # Another spelling is the same one; a number of which no document has the kind says nothing of documents.
+    for harmless in ("printer PR4711 shows E-77", "printer shows e77"):
+        asked = about.format("").replace("printer shows E-77", harmless, 1)
+        outcome = await service.answer(desk, principal(ada), asked)
+        assert outcome.signals is not None
+        assert outcome.signals.lacking == ()
     async with desk.db.unit_of_work() as db:
         await service.THRESHOLDS.update(db, principal(ada, Role.ADMIN), values={"identifiers": False})
     assert isinstance(await service.answer(desk, principal(ada), about.format("1")), Answer)

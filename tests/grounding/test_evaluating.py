@@ -13,7 +13,7 @@ from app.grounding.outcome import Citation
 from app.grounding.thresholds import effective
 from app.inference.local.answering import answer
 from app.inference.local.entailing import support
-from app.inference.wording import codes, denies, identifiers
+from app.inference.wording import codes, denies, identifiers, kind_of, spellings
 from app.knowledge.schemas import Evidence, Scores
 from app.knowledge.service import Match, Matches
 
@@ -87,6 +87,10 @@ def test_codes_are_words_with_digits_and_denials_cancel_out() -> None:
         "cve-2017-3156",
     }
     assert identifiers("ERR_PAYMENT_504 on 8.5.7, a 64-bit one, CVE-2017-3156") == {"err_payment_504", "cve-2017-3156"}
+    assert spellings("err_504") == {"err_504", "err504", "err 504", "err-504"}
+    assert spellings("cve-2017-3156") == {"cve-2017-3156", "cve2017-3156", "cve 2017-3156", "cve_2017-3156"}
+    pattern = kind_of("cve-2017-3156")
+    assert pattern == r"\ycve[-_. ]?[0-9]"
     assert denies("It cannot print.")
     assert denies("Der Drucker druckt nicht.")
     assert not denies("It prints.")

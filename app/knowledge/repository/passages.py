@@ -1,6 +1,6 @@
 """Passages of the newest versions, by words and by vector; both filter by reader inside the query."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -140,9 +140,18 @@ class PassageRepository:
 
     async def spelled(self, versions: Collection[tuple[UUID, int]], words: Collection[str]) -> dict[UUID, set[str]]:
         """Which of the words, in lower case, stand in title or text, letter by letter; access is checked before."""
+        return await self._texts_where(versions, words, lambda text, word: func.strpos(text, word) > 0)
+
+    async def matching(self, versions: Collection[tuple[UUID, int]], patterns: Collection[str]) -> dict[UUID, set[str]]:
+        """Which of the regular expressions match in title or text, in lower case; access is checked before."""
+        return await self._texts_where(versions, patterns, lambda text, pattern: text.op("~")(pattern))
+
+    async def _texts_where(
+        self, versions: Collection[tuple[UUID, int]], words: Collection[str], holds: Callable[[Any, Any], Any]
+    ) -> dict[UUID, set[str]]:
         word = func.unnest(cast(list(words), ARRAY(Text))).table_valued("word").render_derived()
         text_of = func.lower(func.concat(DocumentVersion.title, " ", DocumentVersion.text))
-        query = select(DocumentVersion.document_id, word.c.word).join(word, func.strpos(text_of, word.c.word) > 0)
+        query = select(DocumentVersion.document_id, word.c.word).join(word, holds(text_of, word.c.word))
         query = query.where(tuple_(DocumentVersion.document_id, DocumentVersion.version).in_(list(versions)))
         found: dict[UUID, set[str]] = {}
         for document_id, spelled in await self.db.execute(query):

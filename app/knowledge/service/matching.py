@@ -5,7 +5,7 @@ it covers, in its title, and in how far the next document is behind.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from app.core.auth import Principal
 from app.core.language import UNKNOWN, language_of
 from app.inference.embedding import default_embedder
 from app.inference.reranking import Reranker
-from app.inference.wording import codes, identifiers, sentences
+from app.inference.wording import codes, identifiers, kind_of, sentences, spellings
 from app.knowledge import ranking
 from app.knowledge.language import configuration
 from app.knowledge.repository import PassageRepository
@@ -53,7 +53,8 @@ class Match:
     unsaid: frozenset[str]
     """Codes and versions of the question that the document does not say."""
     lacks: frozenset[str]
-    """Of these the identifiers in what the question begins with: the document is about another error, CVE or part."""
+    """Error codes, CVE numbers and the like in what the question begins with, where the document names others of their
+    kind and not these: it is about another one."""
     reranked: float
     """What the reranker says of its best passage, 0 to 1; 0 where there is none."""
 
@@ -95,7 +96,7 @@ async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Re
     said = await repository.said_by([document_id for document_id, _ in chosen], weights)
     spelled = await repository.spelled(chosen, named) if named else {}
     near = await _near(repository, subject, [document_id for document_id, _ in chosen])
-    about_one = identifiers(subject)
+    another = await _others(repository, list(chosen), identifiers(subject) & named)
     documents = []
     for (key, ranked), row, title in zip(chosen.items(), titles.values(), named_by, strict=True):
         parts = [terms | set(title) for terms in said.get(key[0], [set()])]
@@ -116,7 +117,7 @@ async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Re
                 together=max(_share(about, part, weights) for part in parts),
                 titled=_share(title, set(asked), weights),
                 unsaid=unsaid,
-                lacks=unsaid & about_one,
+                lacks=another.get(key[0], frozenset()),
                 reranked=max(one.reranked for one in ranked),
             )
         )
@@ -129,6 +130,25 @@ async def _weights(repository: PassageRepository, terms: Collection[str]) -> dic
     corpus = await repository.corpus()
     numbers = await repository.frequencies(counted) if counted else {}
     return {term: ranking.weight(corpus.passages, numbers.get(term, 0)) for term in counted}
+
+
+async def _others(
+    repository: PassageRepository, versions: Sequence[tuple[UUID, int]], names: Collection[str]
+) -> dict[UUID, frozenset[str]]:
+    """Of each document the identifiers that it does not say, however spelled, though it says others of their kind."""
+    kinds = {name: kind for name in names if (kind := kind_of(name)) is not None}
+    if not kinds:
+        return {}
+    said = await repository.spelled(versions, {way for name in kinds for way in spellings(name)})
+    alike = await repository.matching(versions, set(kinds.values()))
+    return {
+        document_id: frozenset(
+            name
+            for name, kind in kinds.items()
+            if kind in alike.get(document_id, ()) and not spellings(name) & said.get(document_id, set())
+        )
+        for document_id, _ in versions
+    }
 
 
 async def _near(repository: PassageRepository, subject: str, documents: Collection[UUID]) -> dict[UUID, float]:
