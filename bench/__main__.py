@@ -14,6 +14,7 @@ from bench import (
     machine,
     realtime,
     recognition,
+    retrieval,
     road,
     tickets,
     transcription,
@@ -33,6 +34,7 @@ ALL: dict[str, Callable[[], Figures]] = {
     "agents": agents.run,
     "faults": faults.run,
     "conversations": conversations.run,
+    "retrieval": retrieval.run,
     "answers": answers.run,
     "classifier": classifier.run,
 }

@@ -54,7 +54,7 @@ async def test_a_search_is_kept_with_what_it_found_and_how_long_it_took(
     assert (one["reader_id"], one["reader_role"], one["found"]) == (ada.id, "customer", 1)
     assert one["config"]["embedder"] == "all-MiniLM-L6-v2"
     (candidate,) = one["candidates"]
-    assert (candidate["doc_id"], candidate["score"]) == (doc_id, 1)
+    assert (candidate["doc_id"], candidate["score"]) == (doc_id, 0.85)
     assert candidate["lexical"] > 0 < candidate["vector"]
     assert {"embedding", "by_words", "by_meaning", "scoring"} <= one["timings"].keys()
     assert [found["reader_id"] for found in await kept(api, boss)] == [boss.id, ada.id]
