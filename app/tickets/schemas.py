@@ -181,7 +181,7 @@ class ChangeOut(Out):
 
 
 class SimilarOut(Out):
-    """`score` is 0..1: the cosine of the two texts' vectors, or, matched by "text", a rank of shared words."""
+    """Ordered by words and meaning together. `score` is that order, scaled by how alike the best one is, 0..1."""
 
     id: int
     title: str
@@ -191,7 +191,9 @@ class SimilarOut(Out):
     team: str | None
     resolved_at: datetime | None
     score: float = Field(ge=0, le=1)
-    matched_by: Literal["vector", "text"]
+    words: float = Field(ge=0, le=1, description="BM25 as a share of the most that could be reached.")
+    meaning: float | None = Field(description="Cosine of the two texts; none while one of them has no vector.")
+    matched_by: Literal["vector", "text"] = Field(description="`text`: by words alone.")
 
 
 class Categorisation(In):

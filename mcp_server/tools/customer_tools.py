@@ -120,4 +120,4 @@ async def _same_problem(call: Call, ticket_id: int | None, before: Sequence[Tick
         return []
     own = {ticket.id for ticket in before}
     found = await tickets.similar(call.db, call.who, ticket_id, limit=20)
-    return [one for one in found if one.id in own and one.matched_by == "vector" and one.score >= SAME_PROBLEM][:5]
+    return [one for one in found if one.id in own and (one.meaning or 0.0) >= SAME_PROBLEM][:5]

@@ -54,5 +54,5 @@ def _entries(answer: Any) -> list[dict[str, Any]]:
 
 
 def _score(entry: dict[str, Any]) -> float:
-    score = entry.get("score")
+    score = entry.get("meaning") or entry.get("score")
     return float(score) if isinstance(score, int | float) else 0.0

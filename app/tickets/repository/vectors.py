@@ -1,30 +1,38 @@
-"""Which visible tickets are like a text: by vector where there are any, by shared words otherwise."""
+"""Which visible tickets are like a text: candidates by words and by vector, each looked for among the visible ones."""
 
-import re
-from collections.abc import Collection
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from sqlalchemy import Float, func, or_, select
+from sqlalchemy import Float, Row, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import words
 from app.core.auth import Principal
 from app.models.ticket import Ticket, TicketEmbedding, TicketStatus
 from app.tickets.repository.keyset import Columns
 from app.tickets.repository.tickets import TicketRepository
-from app.tickets.schemas import SimilarOut
 
-_WORD = re.compile(r"\w[\w.-]*\w")
-_MAX_WORDS = 30
-# ts_rank's normalisation "rank / (rank + 1)": a score between 0 and 1.
-_SHARE = 32
+COUNTED_MOST = 5_000
+"""A term in more tickets than these is common; how common exactly no longer matters."""
+_SAMPLED = 500
+# Of the column itself: it keeps words as they are.
+_CONFIGURATION = "simple"
 
 
 class SimilarTickets:
-    def __init__(self, db: AsyncSession, who: Principal, *, statuses: Collection[TicketStatus] = ()) -> None:
+    def __init__(
+        self,
+        db: AsyncSession,
+        who: Principal,
+        *,
+        statuses: Collection[TicketStatus] = (),
+        but: int | None = None,
+    ) -> None:
         self.db = db
         self.who = who
         self.statuses = statuses
+        self.but = but
 
     async def vector_of(self, ticket_id: int, model: str) -> Any | None:
         """The stored vector, None while the ticket has none of this model. Access is the caller's to check."""
@@ -33,20 +41,50 @@ class SimilarTickets:
         )
         return (await self.db.execute(query)).scalar_one_or_none()
 
-    async def nearest(self, vector: Any, model: str, *, but: int | None, limit: int) -> list[SimilarOut]:
-        distance = TicketEmbedding.vector.cosine_distance(vector)
-        query = self._visible(but, (1 - distance).cast(Float))
-        query = query.join(TicketEmbedding, TicketEmbedding.ticket_id == Ticket.id)
-        query = query.where(TicketEmbedding.model == model).order_by(distance).limit(limit)
-        return await self._read(query, "vector")
+    async def frequencies(self, asked: str) -> dict[str, int]:
+        """The text's words, each with the number of tickets that have it."""
+        terms = await words.terms_of(self.db, asked, _CONFIGURATION)
+        return await words.frequencies(self.db, Ticket.search, terms, most=COUNTED_MOST)
 
-    async def sharing_words(self, text: str, *, but: int | None, limit: int) -> list[SimilarOut]:
-        """By the longest words of the text, any of them: codes and names are long, and "the" is not."""
-        words = sorted(dict.fromkeys(_WORD.findall(text.lower())), key=len, reverse=True)[:_MAX_WORDS]
-        asked = func.websearch_to_tsquery("simple", " or ".join(f'"{word}"' for word in words))
-        rank = func.ts_rank(Ticket.search, asked, _SHARE)
-        query = self._visible(but, rank).where(Ticket.search.op("@@")(asked))
-        return await self._read(query.order_by(rank.desc(), Ticket.id.desc()).limit(limit), "text")
+    async def corpus(self) -> tuple[int, float]:
+        """How many tickets there are, as last estimated, and how many different words one has on average."""
+        some = select(func.length(Ticket.search).label("words")).limit(_SAMPLED).subquery()
+        seen, mean = (await self.db.execute(select(func.count(), func.avg(some.c.words).cast(Float)))).one()
+        if seen < _SAMPLED:
+            return seen, mean or 1.0
+        estimate = text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'tickets'::regclass")
+        return max(seen, (await self.db.execute(estimate)).scalar_one()), mean
+
+    async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[int]:
+        query = self._visible(Ticket.id).where(words.any_of(Ticket.search, weights))
+        query = query.order_by(words.heaviness(Ticket.search, weights).desc(), Ticket.id.desc()).limit(limit)
+        return list((await self.db.execute(query)).scalars())
+
+    async def nearest(self, vector: Any, model: str, *, limit: int) -> list[int]:
+        query = self._visible(Ticket.id).join(TicketEmbedding, TicketEmbedding.ticket_id == Ticket.id)
+        query = query.where(TicketEmbedding.model == model)
+        query = query.order_by(TicketEmbedding.vector.cosine_distance(vector)).limit(limit)
+        return list((await self.db.execute(query)).scalars())
+
+    async def compared(
+        self, ids: Collection[int], vector: Any | None, model: str, terms: Collection[str]
+    ) -> list[Row[Any]]:
+        """What is shown of these tickets, with their length, their cosine (None without a vector) and their words."""
+        near = literal(None) if vector is None else (1 - TicketEmbedding.vector.cosine_distance(vector)).cast(Float)
+        query = self._visible(
+            Ticket.id,
+            Ticket.title,
+            Ticket.status,
+            Ticket.priority,
+            Ticket.category,
+            Ticket.team,
+            Ticket.resolved_at,
+            func.length(Ticket.search).label("words"),
+            near.label("cosine"),
+            words.counts(Ticket.search, terms).label("counts"),
+        ).where(Ticket.id.in_(ids))
+        mine = (TicketEmbedding.ticket_id == Ticket.id) & (TicketEmbedding.model == model)
+        return list((await self.db.execute(query.outerjoin(TicketEmbedding, mine))).all())
 
     async def store(self, ticket_id: int, *, model: str, version: int, vector: Any) -> None:
         """Keeps what is there when that is of the same model and a later version."""
@@ -59,26 +97,10 @@ class SimilarTickets:
             )
         )
 
-    def _visible(self, but: int | None, score: Any) -> Columns:
+    def _visible(self, *columns: Any) -> Columns:
         query = TicketRepository(self.db, self.who).visible()
-        if but is not None:
-            query = query.where(Ticket.id != but)
+        if self.but is not None:
+            query = query.where(Ticket.id != self.but)
         if self.statuses:
             query = query.where(Ticket.status.in_(self.statuses))
-        return query.with_only_columns(
-            Ticket.id,
-            Ticket.title,
-            Ticket.status,
-            Ticket.priority,
-            Ticket.category,
-            Ticket.team,
-            Ticket.resolved_at,
-            score.label("score"),
-        )
-
-    async def _read(self, query: Columns, matched_by: Literal["vector", "text"]) -> list[SimilarOut]:
-        rows = (await self.db.execute(query)).mappings()
-        return [
-            SimilarOut.model_validate({**row, "score": min(max(row["score"], 0.0), 1.0), "matched_by": matched_by})
-            for row in rows
-        ]
+        return query.with_only_columns(*columns)

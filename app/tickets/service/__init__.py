@@ -10,7 +10,7 @@ from app.tickets.service.neglected import JOB_KIND as CATCHING_UP
 from app.tickets.service.neglected import Rounds, left_to_do
 from app.tickets.service.overdue import move_up
 from app.tickets.service.reading import get, list_tickets, timeline, watchable
-from app.tickets.service.similarity import find_similar, keep_vector, search, similar, vector_of
+from app.tickets.service.similarity import find_similar, keep_vector, rank_similar, search, similar, vector_of
 
 __all__ = [
     "CATCHING_UP",
@@ -33,6 +33,7 @@ __all__ = [
     "move_up",
     "note_escalation",
     "note_export",
+    "rank_similar",
     "search",
     "similar",
     "timeline",

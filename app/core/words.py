@@ -1,0 +1,63 @@
+"""Words in a column of PostgreSQL's text search, of whichever table: how common they are, and how often a row has them.
+
+What is made of these figures is `app.knowledge.ranking`'s affair.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, Text, case, cast, func, literal, null, select
+from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def terms_of(db: AsyncSession, text: str, configuration: str) -> list[str]:
+    """The text's stems as a column of this configuration has them, each once."""
+    vector = func.to_tsvector(cast(literal(configuration), REGCONFIG), text)
+    return list((await db.execute(select(func.tsvector_to_array(vector)))).scalar_one())
+
+
+async def frequencies(db: AsyncSession, column: Any, terms: Collection[str], *, most: int) -> dict[str, int]:
+    """In how many rows each term is, counted up to `most`. Terms in none are left out."""
+    if not terms:
+        return {}
+    asked = func.unnest(cast(list(terms), ARRAY(Text))).table_valued("term").render_derived()
+    few = select(literal(1)).where(column.op("@@")(_lexeme(asked.c.term))).limit(most)
+    count = select(func.count()).select_from(few.correlate(asked).subquery()).scalar_subquery()
+    rows = await db.execute(select(asked.c.term, count.label("count")).select_from(asked))
+    return {term: number for term, number in rows if number}
+
+
+def any_of(column: Any, terms: Collection[str]) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column.op("@@")(cast(" | ".join(_quoted(term) for term in terms), TSQUERY))
+    return found
+
+
+def heaviness(column: Any, weights: Mapping[str, float]) -> ColumnElement[float]:
+    """The weight of the terms that a row has, however often."""
+    parts = (
+        case((column.op("@@")(cast(_quoted(term), TSQUERY)), weight), else_=0.0) for term, weight in weights.items()
+    )
+    return sum(parts, literal(0.0))
+
+
+def counts(column: Any, terms: Collection[str]) -> ScalarSelect[Any] | ColumnElement[Any]:
+    """How often a row has each of the terms, as a JSON object; NULL for none."""
+    if not terms:
+        return null()
+    lexemes = func.unnest(column).table_valued("lexeme", "positions", "weights").render_derived()
+    often = func.greatest(func.cardinality(lexemes.c.positions), 1)
+    asked = func.any(cast(list(terms), ARRAY(Text)))
+    query = select(func.jsonb_object_agg(lexemes.c.lexeme, often)).where(lexemes.c.lexeme == asked)
+    return query.correlate(column.table).scalar_subquery()
+
+
+def _lexeme(term: Any) -> Any:
+    # Quoted, so that no character of it is taken for an operator.
+    escaped = func.replace(func.replace(term, "\\", "\\\\"), "'", "''")
+    return cast(func.concat("'", escaped, "'"), TSQUERY)
+
+
+def _quoted(term: str) -> str:
+    escaped = term.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
