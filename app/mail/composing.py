@@ -14,6 +14,8 @@ from app.core.settings import MailSettings
 from app.models.conversation import Speaker
 
 REFERENCES_MOST = 12
+_POLICY = SMTP.clone(max_line_length=998)
+"""The most that servers take. Within the usual 78 a long Message-ID is written as encoded words, which nobody reads."""
 _RE = re.compile(r"^\s*(?:(?:re|aw|sv|rv|fwd?|wg)\s*(?:\[\d{1,3}\])?\s*:\s*)+", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 
@@ -43,7 +45,7 @@ def composed(
     at: datetime,
 ) -> EmailMessage:
     """The same for the same message, so that an attempt after a crash sends no other mail."""
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = _named(settings.name, settings.address or "")
     mail["To"] = _named("", recipient)
     mail["Subject"] = subject

@@ -3,20 +3,22 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.accounts.authentication import AdminUser, StaffUser
 from app.accounts.errors import ScopeMissing
 from app.core.db import ReadSession, WriteSession
-from app.core.errors import Forbidden, Invalid, RateLimited, Unauthenticated, Unavailable, documented
+from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, Unavailable, documented
 from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute
 from app.core.pagination import BadCursor, link_next
 from app.core.resources import Res
 from app.mail import service
 from app.mail.errors import (
     MailInWork,
+    MailIsFirst,
     MailMissing,
+    MailNotJoined,
     MailOff,
     MailTooLarge,
     RawMissing,
@@ -31,6 +33,7 @@ from app.mail.schemas import (
     MailTakenOut,
     SentMailOut,
     SentMailQuery,
+    SplitIn,
 )
 
 # No IdempotentRoute: the mail's own bytes say whether it came before.
@@ -130,6 +133,18 @@ async def get_raw_mail(mail_id: UUID, who: AdminUser, db: ReadSession, resources
             "Cache-Control": "no-store",
         },
     )
+
+
+@router.post("/{mail_id}/split", responses=documented(MailMissing, MailNotJoined, MailIsFirst, TooLarge, *_KEYED))
+async def split_mail(
+    mail_id: UUID,
+    who: StaffUser,
+    db: WriteSession,
+    resources: Res,
+    body: Annotated[SplitIn | None, Body()] = None,
+) -> MailOut:
+    """Take it out of the conversation it was put into; it begins one of its own, in its sender's name."""
+    return await service.split(resources, db, who, mail_id, note=(body or SplitIn()).note)
 
 
 @router.post("/{mail_id}/retry", responses=documented(MailMissing, MailInWork, *_KEYED))

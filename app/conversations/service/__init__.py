@@ -19,6 +19,7 @@ from app.conversations.service.overdue import OVERDUE, mark_overdue
 from app.conversations.service.resolving import resolve
 from app.conversations.service.saying import TURN, say
 from app.conversations.service.streaming import check, stream
+from app.conversations.service.withdrawing import withdraw
 
 __all__ = [
     "FOLLOW",
@@ -47,4 +48,5 @@ __all__ = [
     "start",
     "stream",
     "take_turn",
+    "withdraw",
 ]

@@ -44,7 +44,7 @@ from app.files.service.rendering import (
 )
 from app.files.service.scanning import check_scanner, pass_scan, quarantine, wait_for_scanner
 from app.files.service.sharing import share
-from app.files.service.uploading import JOB_KIND, add, attach
+from app.files.service.uploading import JOB_KIND, add, attach, reassign
 
 __all__ = [
     "JOB_KIND",
@@ -82,6 +82,7 @@ __all__ = [
     "quarantine",
     "quarantined",
     "read_text",
+    "reassign",
     "receive",
     "receive_bytes",
     "receive_form",

@@ -9,8 +9,9 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.settings import FileSettings
 from app.files.events import FileUploadCompleted, FileUploadStarted
-from app.files.repository import FileRepository
+from app.files.repository import FileRepository, ProcessedFiles
 from app.files.service import quota
+from app.files.service.history import note
 from app.files.service.intake import Received
 from app.jobs import service as jobs
 from app.models.file import File, ProcessingStatus
@@ -66,3 +67,11 @@ async def attach(db: AsyncSession, who: Principal, file_ids: Collection[UUID], *
         attached.append(file)
     await db.flush()
     return attached
+
+
+async def reassign(db: AsyncSession, file_ids: Collection[UUID], *, to: Principal, actor_id: int) -> None:
+    """Give files that came under the wrong name to another person; they hang on no ticket then."""
+    for file in (await ProcessedFiles(db).locked([*file_ids])).values():
+        file.uploader_id, file.ticket_id = to.user_id, None
+        note(db, file, actor_id=actor_id, action="reassigned", reason=None)
+    await db.flush()

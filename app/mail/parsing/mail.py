@@ -13,6 +13,7 @@ from app.accounts.schemas import normal_email
 from app.mail.parsing.folding import Folded, fold
 from app.mail.parsing.structure import (
     DELIVERY_STATUS,
+    HEADER_CHARS,
     LEAVES_MOST,
     content_of,
     headers_of,
@@ -115,7 +116,9 @@ def parse(raw: bytes) -> ParsedMail:
 def ids_in(values: Iterable[str]) -> list[str]:
     """Message-IDs without their brackets, each once; the first and the last ones of very many."""
     found: list[str] = []
-    for value in values:
+    for given in values:
+        # Some programs write long ones as encoded words, though nobody should.
+        value = header_text(given, most=HEADER_CHARS) if "=?" in given else given
         ids = _ID.findall(value) or [word for word in value.split()[:1] if "@" in word]
         found += [_short(storable(one)) for one in ids]
     found = list(dict.fromkeys(found))
@@ -176,7 +179,8 @@ def _contents(root: Message, defects: list[str]) -> tuple[list[str], list[Attach
         if number >= LEAVES_MOST:
             defects.append("TooManyParts")
             break
-        kind = part.get_content_type()
+        # What calls itself parts and has none is text.
+        kind = "text/plain" if part.get_content_maintype() == "multipart" else part.get_content_type()
         if part.get_content_disposition() == "attachment" or kind not in ("text/plain", "text/html") or _name(part):
             if kind != DELIVERY_STATUS:
                 attachments.append(_attachment(part, kind))

@@ -6,6 +6,7 @@ from app.mail.service.keeping import look, note_look
 from app.mail.service.looking import get, list_mails, list_sent, raw, read_again, send_again, sources
 from app.mail.service.sending import SEND, put_on_way, send
 from app.mail.service.sending import give_up as give_up_sending
+from app.mail.service.splitting import split
 from app.mail.service.taking import give_up as give_up_taking
 from app.mail.service.taking import take_in
 from app.mail.service.webhook import deliver, signature
@@ -33,5 +34,6 @@ __all__ = [
     "send_again",
     "signature",
     "sources",
+    "split",
     "take_in",
 ]

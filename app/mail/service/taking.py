@@ -25,6 +25,7 @@ from app.mail.parsing.structure import Unreadable
 from app.mail.service import attaching, joining, senders
 from app.mail.service.attaching import Held
 from app.mail.service.joining import Place
+from app.mail.sources.base import plain_address
 from app.models.conversation import ChannelName
 from app.models.mail import JoinReason, Mail, MailJoin, MailKind, MailState, MailThread, SentState
 from app.tickets.errors import TicketClosed, TicketMissing
@@ -278,9 +279,4 @@ async def _joined(db: AsyncSession, mail: Mail, session_id: UUID, reason: JoinRe
 def _others(parsed: ParsedMail, settings: Settings) -> list[str]:
     """Whom the sender has let in, but for the desk itself under any of its names."""
     own = settings.mail.own_addresses
-    return [one for one in parsed.copied if one not in own and _plain(one) not in own]
-
-
-def _plain(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+    return [one for one in parsed.copied if one not in own and plain_address(one) not in own]

@@ -17,3 +17,17 @@ class MailSource(Protocol):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises SourceAway; then it is run again after a rest."""
+
+
+async def rested(stop: asyncio.Event, seconds: float) -> None:
+    """So long, or until it is time to stop."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def plain_address(address: str) -> str:
+    """Without what stands behind a plus."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"

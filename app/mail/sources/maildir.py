@@ -7,7 +7,7 @@ from app.core.resources import Resources
 from app.core.storage import StorageError
 from app.mail.service.intake import Incoming, note_too_large, receive
 from app.mail.service.keeping import note_look
-from app.mail.sources.base import SourceAway
+from app.mail.sources.base import SourceAway, rested
 
 
 class MaildirSource:
@@ -23,10 +23,7 @@ class MaildirSource:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self.look()
-            try:
-                await asyncio.wait_for(stop.wait(), self._resources.settings.mail.poll_seconds)
-            except TimeoutError:
-                continue
+            await rested(stop, self._resources.settings.mail.poll_seconds)
 
     async def look(self) -> int:
         """How many were taken. Raises SourceAway."""

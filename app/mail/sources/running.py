@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,8 +12,10 @@ from app.core.resources import NotConfigured, Resources, open_resources
 from app.core.settings import Settings
 from app.core.telemetry import configure_logging, configure_tracing, get_logger
 from app.mail.service.keeping import note_look
-from app.mail.sources.base import MailSource, SourceAway
+from app.mail.sources.base import MailSource, SourceAway, rested
+from app.mail.sources.imap import ImapSource
 from app.mail.sources.maildir import MaildirSource
+from app.mail.sources.smtp import SmtpSource
 
 log = get_logger(__name__)
 
@@ -22,7 +24,11 @@ REST_MOST_SECONDS = 60.0
 
 
 def sources_of(resources: Resources) -> list[MailSource]:
-    known: dict[str, type[MaildirSource]] = {"maildir": MaildirSource}
+    known: dict[str, Callable[[Resources], MailSource]] = {
+        "maildir": MaildirSource,
+        "imap": ImapSource,
+        "smtp": SmtpSource,
+    }
     return [known[name](resources) for name in dict.fromkeys(resources.settings.mail.sources)]
 
 
@@ -47,10 +53,8 @@ async def _keep_running(resources: Resources, source: MailSource, stop: asyncio.
             rest = REST_FIRST_SECONDS
         log.warning("mail_source_away", source=source.name, reason=reason)
         await _note(resources, source.name, reason)
-        try:
-            await asyncio.wait_for(stop.wait(), random.uniform(rest / 2, rest))  # noqa: S311 - spreads load
-        except TimeoutError:
-            rest = min(rest * 2, REST_MOST_SECONDS)
+        await rested(stop, random.uniform(rest / 2, rest))  # noqa: S311 - spreads load
+        rest = min(rest * 2, REST_MOST_SECONDS)
 
 
 async def _note(resources: Resources, name: str, reason: str) -> None:

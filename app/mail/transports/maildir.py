@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
 
 from app.mail.transports.base import Away
@@ -17,7 +16,7 @@ class MaildirTransport:
     async def send(self, message: EmailMessage, *, sender: str, recipient: str, name: str) -> None:
         del sender, recipient  # the headers say so
         try:
-            await asyncio.to_thread(deliver, self.root, name, message.as_bytes(policy=SMTP))
+            await asyncio.to_thread(deliver, self.root, name, message.as_bytes())
         except OSError as error:
             raise Away(f"The maildir cannot be written ({error.strerror}).") from error
 

@@ -4,7 +4,6 @@ import asyncio
 import smtplib
 import ssl
 from email.message import EmailMessage
-from email.policy import SMTP
 
 from app.core.settings import MailSettings
 from app.mail.transports.base import Away, Refused
@@ -19,7 +18,7 @@ class SmtpTransport:
     async def send(self, message: EmailMessage, *, sender: str, recipient: str, name: str) -> None:
         del name  # servers know a mail by its Message-ID
         try:
-            await asyncio.to_thread(self._send, message.as_bytes(policy=SMTP), sender, recipient)
+            await asyncio.to_thread(self._send, message.as_bytes(), sender, recipient)
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
             raise _fault(code, words) from error

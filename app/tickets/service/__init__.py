@@ -1,7 +1,7 @@
 """What can be done with tickets. Session and principal first, the rest by name; the caller's unit of work commits."""
 
 from app.tickets.service.categorisation import DESK, attach_categorisation, categorise_once, categorize
-from app.tickets.service.comments import comment, comments
+from app.tickets.service.comments import comment, comments, withdraw_comment
 from app.tickets.service.creation import create
 from app.tickets.service.editing import assign, change_status, delete, update
 from app.tickets.service.escalation import note_escalation
@@ -40,4 +40,5 @@ __all__ = [
     "update",
     "vector_of",
     "watchable",
+    "withdraw_comment",
 ]

@@ -90,3 +90,26 @@ async def comment(
         visibility=visibility,
         created_at=at,
     )
+
+
+async def withdraw_comment(db: AsyncSession, who: Principal, ticket_id: int, comment_id: int, *, words: str) -> None:
+    """Put other words in the place of a comment that should not be here. Raises StaffOnly and TicketMissing."""
+    if not who.is_staff:
+        raise StaffOnly
+    ticket = await TicketRepository(db, who).get(ticket_id, lock=True)
+    said = await db.get(TicketComment, comment_id)
+    if said is None or said.ticket_id != ticket.id:
+        return
+    said.body = words
+    db.add(
+        TicketChange(
+            ticket_id=ticket.id,
+            actor_id=who.user_id,
+            action="comment_withdrawn",
+            version=ticket.version,
+            changes={"comment_id": [said.id, None]},
+            internal=True,
+            created_at=now(),
+        )
+    )
+    await db.flush()
