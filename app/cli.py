@@ -188,6 +188,20 @@ def load_knowledge(
     _become("app.commands.load_knowledge", *named, *(f"--role={one}" for one in role or ()), needs=[])
 
 
+@knowledge.command()
+def reembed(
+    embedder: Annotated[str, typer.Argument(help="local, openai:…, compatible:…/… or bedrock:…")],
+) -> None:
+    """Have every passage embedded by another model; searches change over when all are; exit 1 if they do not."""
+    _become("app.commands.reembed", "--", embedder)
+
+
+@knowledge.command()
+def reindex() -> None:
+    """Make the index of vectors anew from what the database has."""
+    _become("app.commands.reindex")
+
+
 answers = typer.Typer(help="Answers from what the desk knows.", no_args_is_help=True)
 cli.add_typer(answers, name="answers")
 

@@ -11,6 +11,7 @@ from bench import (
     classifier,
     conversations,
     faults,
+    knowledge,
     machine,
     realtime,
     recognition,
@@ -36,6 +37,7 @@ ALL: dict[str, Callable[[], Figures]] = {
     "conversations": conversations.run,
     "retrieval": retrieval.run,
     "answers": answers.run,
+    "knowledge": knowledge.run,
     "classifier": classifier.run,
 }
 

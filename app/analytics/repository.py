@@ -32,7 +32,7 @@ async def sums(db: AsyncSession, by: str, since: datetime, until: datetime) -> S
     """Calls, tokens and dollars, by "day", "operation", "model" or "user"; the dearest first, days in their order."""
     day = func.date_trunc("day", ModelCallRow.created_at, "UTC")
     key = {"day": func.to_char(day, "YYYY-MM-DD"), "operation": ModelCallRow.operation, "model": ModelCallRow.model}
-    name: Label[Any] = key.get(by, User.username).label("name")
+    name: Label[Any] = key.get(by, func.coalesce(User.username, "evidesk")).label("name")
     cost = func.coalesce(func.sum(ModelCallRow.cost_usd), 0).label("cost_usd")
     query = (
         select(
@@ -45,7 +45,7 @@ async def sums(db: AsyncSession, by: str, since: datetime, until: datetime) -> S
             cost,
             func.count().filter(ModelCallRow.cost_usd.is_(None)).label("unpriced_calls"),
         )
-        .join(User, User.id == ModelCallRow.user_id)
+        .outerjoin(User, User.id == ModelCallRow.user_id)
         .where(ModelCallRow.created_at >= since, ModelCallRow.created_at < until)
         .group_by(name)
         .order_by(name if by == "day" else cost.desc())

@@ -30,13 +30,14 @@ async def record(
     attempt: int = 1,
     costs: CostSection,
 ) -> None:
-    """In the unit of work that stores what the calls were for. The month is held from here on: call it last."""
+    """In the unit of work that stores what the calls were for; user 0 is the desk itself. The month is held from here
+    on: call it last."""
     if not calls:
         return
     db.add_all(
         ModelCallRow(
             run_id=run_id,
-            user_id=user_id,
+            user_id=user_id or None,
             operation=operation,
             attempt=attempt,
             model=call.model,

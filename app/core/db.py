@@ -61,14 +61,18 @@ class Database:
                 "server_settings": {
                     "statement_timeout": str(options.statement_timeout_ms),
                     "jit": "off",
-                    # pgvector: walk the index on until enough rows pass the filters, not only its first candidates.
-                    "hnsw.iterative_scan": "strict_order",
+                    # pgvector: walk the index on until enough rows pass the filters, not only its first candidates, and
+                    # leave out none that is met late: whoever asks puts them in order.
+                    "hnsw.iterative_scan": "relaxed_order",
+                    "hnsw.ef_search": "200",
                     **({"search_path": f"{schema},public"} if schema is not None else {}),
                 },
             },
         )
         event.listen(self.engine.sync_engine, "do_connect", _connect)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.info: dict[str, Any] = {}
+        """What every session of this database has in its own `info`."""
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, info=self.info)
         self._statements = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
@@ -83,7 +87,7 @@ class Database:
 
         What writes or locks needs `unit_of_work()`: here each statement would be committed at once.
         """
-        async with Reader(self._statements, self.engine) as db:
+        async with Reader(self._statements, self.engine, self.info) as db:
             yield db
 
     @asynccontextmanager
@@ -117,8 +121,8 @@ class Question:
 class Reader(AsyncSession):
     """The session of `Database.reading()`; `rows` asks the driver itself, at half of what a session costs."""
 
-    def __init__(self, statements: AsyncEngine, engine: AsyncEngine) -> None:
-        super().__init__(statements, expire_on_commit=False, autoflush=False)
+    def __init__(self, statements: AsyncEngine, engine: AsyncEngine, info: dict[str, Any]) -> None:
+        super().__init__(statements, expire_on_commit=False, autoflush=False, info=info)
         self._engine = engine
 
     async def rows(self, question: Question, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import httpx2
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import TokenSigner, signing_secret
 from app.core.breakers import Breakers
@@ -17,6 +18,10 @@ from app.core.redis import Redis, connect
 from app.core.settings import Settings
 from app.core.slots import Slots
 from app.core.storage import Storage, open_storage
+from app.core.vectors.base import VectorIndex
+from app.core.vectors.opening import open_index
+
+_KEY = "resources"
 
 
 class NotConfigured(Exception):
@@ -41,6 +46,8 @@ class Resources:
     limiter: RateLimiter
     breakers: Breakers
     slots: Slots
+    vectors: VectorIndex | None = None
+    """Where nearest vectors are looked up; None: in the database."""
     connections: httpx2.AsyncHTTPTransport = field(default_factory=_connections)
     """To the tool server, kept from one run to the next."""
 
@@ -51,6 +58,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         raise NotConfigured("Set DATABASE_URL and REDIS_URL, or start everything with 'evidesk up'.")
     db = Database(settings.database_url.get_secret_value(), settings.database)
     redis = connect(settings.redis_url.get_secret_value())
+    vectors = open_index(settings)
     try:
         signer = TokenSigner(signing_secret(settings))
         resources = Resources(
@@ -62,14 +70,24 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             RateLimiter(redis),
             Breakers(redis),
             Slots(redis),
+            vectors,
         )
+        db.info[_KEY] = resources
         try:
             yield resources
         finally:
             await resources.connections.aclose()
     finally:
+        if vectors is not None:
+            await vectors.close()
         await redis.aclose()
         await db.dispose()
+
+
+def resources_of(db: AsyncSession) -> Resources | None:
+    """Those that a session's database was opened with; None for a database that was opened alone."""
+    found: Resources | None = db.info.get(_KEY)
+    return found
 
 
 def _resources(connection: HTTPConnection) -> Resources:

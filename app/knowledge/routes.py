@@ -33,15 +33,18 @@ from app.files.errors import (
 from app.files.receiving import UploadSlot, form_of, keep_on_commit
 from app.files.service import Received, Slot
 from app.files.serving import as_attachment
+from app.inference.errors import UnknownModel
 from app.inference.reranking import reranker_of
 from app.knowledge import service as knowledge
-from app.knowledge.errors import DocumentMissing
+from app.knowledge.errors import DocumentMissing, EmbedderInUse, NothingEmbedded
 from app.knowledge.forms import FORM_SCHEMA, described
 from app.knowledge.schemas import (
     ChunkOut,
     DocumentIn,
     DocumentOut,
     DocumentVersionOut,
+    EmbedderIn,
+    EmbedderOut,
     Evidence,
     SearchRecordOut,
     SearchRecordQuery,
@@ -79,13 +82,17 @@ async def search(
     db: ReadSession,
     resources: Res,
     background: BackgroundTasks,
+    response: Response,
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> list[Evidence]:
-    """Passages that may answer, best first, by words and by meaning, among what one may see."""
+    """Passages that may answer, best first, by words and by meaning, among what one may see. While the embedder or
+    the index of vectors gives no answer they are found by their words alone, and `Search-Without` names it."""
     with knowledge.watching() as seen:
-        found = await knowledge.search(db, who, query=q, limit=limit, reranker=reranker_of(resources.settings))
+        found = await knowledge.find(db, who, query=q, limit=limit, reranker=reranker_of(resources.settings))
     background.add_task(knowledge.keep_searches, resources, who, seen)
-    return found
+    if found.without_vectors is not None:
+        response.headers["Search-Without"] = found.without_vectors
+    return found.evidence
 
 
 @router.get("/searches", responses=documented(Forbidden, Invalid, BadCursor))
@@ -219,3 +226,27 @@ async def get_source(
 async def get_chunk(doc_id: UUID, chunk_id: UUID, who: CurrentUser, db: ReadSession) -> ChunkOut:
     """The passage that a citation points to, of whichever version."""
     return await knowledge.chunk(db, who, doc_id, chunk_id)
+
+
+@router.get("/embedder", responses=documented(Forbidden))
+async def get_embedder(who: AdminUser, db: ReadSession) -> EmbedderOut:
+    """Whose vectors are searched, and how far the change to another is."""
+    return await knowledge.embedder(db)
+
+
+@router.put(
+    "/embedder",
+    status_code=202,
+    responses=documented(Forbidden, EmbedderInUse, UnknownModel, TooLarge, Invalid),
+)
+async def change_embedder(body: EmbedderIn, who: AdminUser, db: WriteSession) -> EmbedderOut:
+    """Have every passage embedded by another, in the background. Searches use the old vectors until all new ones are
+    there, then the new ones from one moment to the next. Another change that is under way is cancelled."""
+    await knowledge.change_embedder(db, who, name=body.embedder)
+    return await knowledge.embedder(db)
+
+
+@router.delete("/embedder/change", status_code=204, responses=documented(Forbidden, NothingEmbedded))
+async def cancel_embedder_change(who: AdminUser, db: WriteSession) -> None:
+    """What was made of it is thrown away."""
+    await knowledge.cancel_change(db)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from app.core.auth import Role
 from app.core.pagination import Cursor, Limit
 from app.core.schemas import In, Line, Out, RowId, Slug, Text
-from app.models.knowledge import DocumentStatus
+from app.models.knowledge import DocumentStatus, EmbeddingState
 
 MAX_TEXT = 2_000_000
 DocumentText = Annotated[Text, Field(min_length=1, max_length=MAX_TEXT)]
@@ -169,3 +169,32 @@ class CaseEvidence(Out):
     category: str
     resolution: str | None = Field(description="The last public word on it, if there is one.")
     score: float = Field(ge=0, le=1, description="1 where words and meaning both found it first.")
+
+
+class EmbedderIn(In, json_schema_extra={"examples": [{"embedder": "local"}]}):
+    embedder: Annotated[Text, Field(min_length=1, max_length=200)] = Field(
+        description="`local`, `openai:<model>`, `compatible:<endpoint>/<model>` or `bedrock:<model>`."
+    )
+
+
+class Embedding(Out):
+    """Vectors that are being made, or were not made to the end."""
+
+    embedder: str
+    state: EmbeddingState
+    done: int = Field(description="Passages that have their vector.")
+    total: int
+    dimensions: int | None
+    error: str | None = Field(description="What the last attempt met with.")
+    started_at: datetime
+
+
+class EmbedderOut(Out):
+    """Whose vectors searches use, in which index, and the change that is under way."""
+
+    embedder: str
+    dimensions: int
+    index: str = Field(description="`pgvector`, `qdrant` or `opensearch`.")
+    vectors: int | None = Field(description="In the index. Null: it does not answer.")
+    exact: bool | None = Field(description="Whether every search compares all vectors.")
+    change: Embedding | None = Field(description="The newest; null: there was none.")

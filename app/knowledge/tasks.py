@@ -57,6 +57,35 @@ async def give_up_document(resources: Resources, job_id: UUID) -> None:
             await service.give_up(db, UUID(document_id), int(version), reason=job.error or "Given up.")
 
 
+@task(name="knowledge.copy", time_limit=600)
+async def copy_vectors(resources: Resources, job_id: UUID) -> None:
+    try:
+        await service.carry_out_copy(resources, UUID(str(job_id)))
+    except ClaimLost:
+        return
+
+
+@task(name="knowledge.embed", time_limit=7 * 24 * 3600)
+async def embed_all(resources: Resources, job_id: UUID) -> None:
+    try:
+        await service.carry_out_embedding(resources, UUID(str(job_id)))
+    except ClaimLost:
+        return
+
+
+@task(name="knowledge.forget", time_limit=3600)
+async def forget_vectors(resources: Resources, job_id: UUID) -> None:
+    try:
+        await service.carry_out_forgetting(resources, UUID(str(job_id)))
+    except ClaimLost:
+        return
+
+
+@task(name="knowledge.give_up_embedding", time_limit=60)
+async def give_up_embedding(resources: Resources, job_id: UUID) -> None:
+    await service.give_up_embedding(resources, UUID(str(job_id)))
+
+
 async def _read(resources: Resources, claim: Claim) -> None:
     async with resources.db.unit_of_work() as db:
         reading = await service.begin_reading(db, claim)

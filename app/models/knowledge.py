@@ -1,4 +1,4 @@
-"""What the desk can cite: documents, each version's text, and the passages that a search finds."""
+"""What the desk can cite: documents, each version's text, and the passages that a search finds, with their vectors."""
 
 import uuid
 from datetime import datetime
@@ -6,13 +6,15 @@ from enum import StrEnum
 from typing import Any
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Identified, Stamped, one_of
+from app.models.base import Base, Identified, Numbered, Stamped, one_of
 
-PASSAGE_DIMENSIONS = 384
+BUILT_IN_SET = 0
+BUILT_IN_DIMENSIONS = 384
+"""Of the sentence model that comes with the product. Its set has no row: it is in use where no other is active."""
 
 
 class DocumentStatus(StrEnum):
@@ -98,10 +100,8 @@ class Chunk(Identified, Base):
             ondelete="CASCADE",
         ),
         CheckConstraint('start >= 0 AND start < "end"', name="span_not_empty"),
-        CheckConstraint("(search IS NULL) = (vector IS NULL)", name="searched_in_both_ways"),
         Index("uq_chunks_document_id_version_position", "document_id", "version", "position", unique=True),
         Index("ix_chunks_search", "search", postgresql_using="gin"),
-        Index("ix_chunks_vector", "vector", postgresql_using="hnsw", postgresql_ops={"vector": "vector_cosine_ops"}),
     )
 
     document_id: Mapped[uuid.UUID]
@@ -110,8 +110,65 @@ class Chunk(Identified, Base):
     start: Mapped[int]
     end: Mapped[int]
     words: Mapped[int]
+    headings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Those it stands under, which an embedder reads with it."""
     readers: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    """A copy of the document's, so that both searches filter by it while they search."""
-    model: Mapped[str] = mapped_column(String(100))
+    """A copy of the document's, so that a search by words filters while it searches."""
     search: Mapped[Any | None] = mapped_column(TSVECTOR, deferred=True)
-    vector: Mapped[Any | None] = mapped_column(Vector(PASSAGE_DIMENSIONS), deferred=True)
+
+
+class EmbeddingState(StrEnum):
+    BUILDING = "building"
+    ACTIVE = "active"
+    RETIRED = "retired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class EmbeddingSet(Numbered, Stamped, Base):
+    """An embedder's vectors of all passages. Searches use the active one until the one that is built is complete."""
+
+    __tablename__ = "embedding_sets"
+    __table_args__ = (
+        one_of("state", EmbeddingState),
+        CheckConstraint("state <> 'active' OR dimensions IS NOT NULL", name="active_has_dimensions"),
+        Index(
+            "uq_embedding_sets_state", "state", unique=True, postgresql_where=text("state IN ('active', 'building')")
+        ),
+    )
+
+    name: Mapped[str] = mapped_column(String(200))
+    """As in the configuration of models: `local`, `openai:…`, `compatible:…/…`, `bedrock:…`."""
+    dimensions: Mapped[int | None]
+    """Unknown until the embedder has answered once."""
+    state: Mapped[str] = mapped_column(String(20), default=EmbeddingState.BUILDING)
+    job_id: Mapped[uuid.UUID]
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    ended_at: Mapped[datetime | None]
+
+
+class ChunkEmbedding(Base):
+    """A searched passage's vector of one set. A graph over a set is made for it alone, in half precision, which is a
+    third smaller and takes 4,000 dimensions; the built-in set's is here, the others' are made with them."""
+
+    __tablename__ = "chunk_embeddings"
+    __table_args__ = (
+        Index("ix_chunk_embeddings_readers", "readers", postgresql_using="gin"),
+        Index(
+            "ix_chunk_embeddings_nearest_0",
+            text(f"(vector::halfvec({BUILT_IN_DIMENSIONS})) halfvec_cosine_ops"),
+            postgresql_using="hnsw",
+            postgresql_with={"m": 16, "ef_construction": 200},
+            postgresql_where=text(f"set_id = {BUILT_IN_SET}"),
+        ),
+    )
+
+    chunk_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True)
+    set_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """No foreign key: the built-in set has no row."""
+    readers: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """A copy of the passage's, so that a search filters while it walks the graph."""
+    vector: Mapped[Any] = mapped_column(Vector(), deferred=True)

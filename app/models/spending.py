@@ -20,7 +20,8 @@ class ModelCallRow(Numbered, Stamped, Base):
     )
 
     run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("agent_runs.id"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """None: the desk itself."""
     operation: Mapped[str] = mapped_column(String(50))
     attempt: Mapped[int] = mapped_column(default=1)
     model: Mapped[str] = mapped_column(String(200))

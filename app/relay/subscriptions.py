@@ -29,6 +29,9 @@ from app.knowledge import deliveries as knowledge_deliveries
 from app.knowledge import events as knowledge
 from app.knowledge import tasks as knowledge_tasks
 from app.knowledge.service import CITED, READING
+from app.knowledge.service import COPY_KIND as COPYING
+from app.knowledge.service import EMBED_KIND as EMBEDDING
+from app.knowledge.service import FORGET_KIND as FORGETTING
 from app.knowledge.service import JOB_KIND as INDEXING
 from app.learning import tasks as learning_tasks
 from app.learning.service import JOB_KIND as TRAINING
@@ -118,6 +121,11 @@ def _resolutions(subscriptions: Subscriptions) -> None:
 def _knowledge(subscriptions: Subscriptions) -> None:
     subscriptions.job(INDEXING, run=knowledge_tasks.index_document, exhausted=knowledge_tasks.give_up_document)
     subscriptions.job(READING, run=knowledge_tasks.read_document, exhausted=knowledge_tasks.give_up_document)
+    subscriptions.job(EMBEDDING, run=knowledge_tasks.embed_all, exhausted=knowledge_tasks.give_up_embedding)
+    # What these leave undone costs room or candidates; `evidesk knowledge reindex` mends it.
+    subscriptions.job(COPYING, run=knowledge_tasks.copy_vectors, exhausted=None)
+    subscriptions.job(FORGETTING, run=knowledge_tasks.forget_vectors, exhausted=None)
+    # Whoever cites documents listens to the other two.
     subscriptions.on(knowledge.DocumentIndexed)
     subscriptions.on(knowledge.DocumentChanged)
     subscriptions.on(knowledge.DocumentDeleted, knowledge_deliveries.after_deletion)

@@ -45,6 +45,8 @@ def evidesk(*words: str) -> tuple[int, str]:
         (["mcp", "--stdio"], ["-m", "app.commands.mcp_stdio"]),
         (["migrate"], ["-m", "app.commands.migrate", "head"]),
         (["create-admin"], ["-m", "app.commands.create_admin"]),
+        (["knowledge", "reembed", "local"], ["-m", "app.commands.reembed", "--", "local"]),
+        (["knowledge", "reindex"], ["-m", "app.commands.reindex"]),
         (["openapi", "x.json"], ["-m", "app.commands.openapi", "x.json"]),
     ],
 )

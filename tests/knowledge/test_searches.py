@@ -52,7 +52,7 @@ async def test_a_search_is_kept_with_what_it_found_and_how_long_it_took(
     (one,) = await kept(api, boss, correlation_id="asked-by-ada")
     assert one["query"] == "What is E-77? Tell [EMAIL]"
     assert (one["reader_id"], one["reader_role"], one["found"]) == (ada.id, "customer", 1)
-    assert one["config"]["embedder"] == "all-MiniLM-L6-v2"
+    assert one["config"]["embedder"] == "local"
     (candidate,) = one["candidates"]
     assert (candidate["doc_id"], candidate["score"]) == (doc_id, 0.85)
     assert candidate["lexical"] > 0 < candidate["vector"]

@@ -38,6 +38,7 @@ BEYOND_SCHEMAS = {
     "priority_weights_invalid": "bands rise",
     "thresholds_invalid": "a calibration has all its weights",
     "tool_unknown": "known tools",
+    "unknown_model": "a model has a name of one of a few forms",
     "tus_version_unsupported": "HEAD and OPTIONS say nothing of the protocol's version",
     "upload_body_type_wrong": "a body that may be missing has one type when it is there",
     "upload_checksum_mismatch": "the checksum is of the bytes",

@@ -7,19 +7,12 @@ An endpoint is sent `{"instances": [{"text": …}]}` and answers `{"predictions"
 import json
 from typing import Any, TypeVar
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from pydantic import BaseModel, ValidationError
 
 from app.core.settings import Settings
 from app.inference.endpoints import Classification, Embedded, ResolutionTime
-from app.inference.errors import ModelBusy, ModelFailed, ModelRefused, ModelUnavailable
-
-MOST_BYTES = 5_000_000
-_BUSY = frozenset({"ThrottlingException", "ServiceQuotaExceededException", "ModelNotReadyException"})
-_AWAY = frozenset({"ServiceUnavailable", "ServiceUnavailableException", "InternalFailure", "InternalServerException"})
-_SERVER_ERROR = 500
+from app.inference.errors import ModelFailed, ModelUnavailable
+from app.inference.providers.bedrock_runtime import Service, called
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -65,40 +58,11 @@ class AwsEndpoints:
         except (KeyError, IndexError, TypeError, ValidationError) as error:
             raise ModelFailed(f"The endpoint {name} does not answer in the agreed form.") from error
 
-    def _invoked(self, service: str, call: Any) -> Any:
-        seconds = self._settings.timeout_seconds
-        options = Config(retries={"total_max_attempts": 1}, connect_timeout=min(5, seconds), read_timeout=seconds)
-        try:
-            session = boto3.Session(region_name=self._settings.region)
-            client = session.client(service, config=options)  # type: ignore[call-overload] # a name that is known later
-            with call(client) as stream:
-                return json.loads(stream.read(MOST_BYTES))
-        except (NoCredentialsError, NoRegionError) as error:
-            raise ModelUnavailable(
-                "AWS credentials or a region are missing: set them where boto3 looks, or EVIDESK_AWS__REGION."
-            ) from error
-        except ClientError as error:
-            raise _meant(error) from error
-        except (BotoCoreError, OSError) as error:
-            raise ModelFailed(f"AWS gives no answer ({type(error).__name__}); try again later.") from error
-        except ValueError as error:
-            raise ModelFailed("The model's answer is not readable.") from error
+    def _invoked(self, service: Service, call: Any) -> Any:
+        return called(service, call, region=self._settings.region, seconds=self._settings.timeout_seconds)
 
 
 def configured(setting: str, value: str | None) -> str:
     if value is None:
         raise ModelUnavailable(f"This model is not set up here: an administrator has to set EVIDESK_AWS__{setting}.")
     return value
-
-
-def _meant(error: ClientError) -> Exception:
-    """By code and status alone: the words may quote the ticket."""
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if code in _BUSY:
-        return ModelBusy()
-    if code in _AWAY or status >= _SERVER_ERROR:
-        return ModelFailed(f"The model has a failure of its own ({code}); try again later.")
-    if code in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"):
-        return ModelUnavailable(f"AWS refuses the credentials ({code}).")
-    return ModelRefused(f"The model refused the request ({code}).")

@@ -1,7 +1,27 @@
-"""Documents and their passages; both start from what the viewer may see."""
+"""Documents, their passages and vectors; what a person searches starts from what they may see."""
 
-from app.knowledge.repository.documents import DocumentRepository, readable
-from app.knowledge.repository.passages import COUNTED_MOST, Corpus, PassageRepository
+from app.knowledge.repository import embeddings
+from app.knowledge.repository.documents import DocumentRepository, readable, readers_of
+from app.knowledge.repository.embeddings import Vectors
+from app.knowledge.repository.passages import COUNTED_MOST, Asked, Corpus, PassageRepository
 from app.knowledge.repository.search_records import SearchRecordRepository
+from app.knowledge.repository.vectors import GRAPH, PgVectorIndex, drop_graph, has_graph, make_graph, remake_graph
 
-__all__ = ["COUNTED_MOST", "Corpus", "DocumentRepository", "PassageRepository", "SearchRecordRepository", "readable"]
+__all__ = [
+    "COUNTED_MOST",
+    "GRAPH",
+    "Asked",
+    "Corpus",
+    "DocumentRepository",
+    "PassageRepository",
+    "PgVectorIndex",
+    "SearchRecordRepository",
+    "Vectors",
+    "drop_graph",
+    "embeddings",
+    "has_graph",
+    "make_graph",
+    "readable",
+    "readers_of",
+    "remake_graph",
+]

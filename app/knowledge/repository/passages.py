@@ -1,21 +1,23 @@
-"""Passages of the newest versions, by words and by vector; both filter by reader inside the query."""
+"""Passages of the newest versions, by words; who may read them is part of every query."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     Float,
     Integer,
     Row,
     Select,
     Text,
-    case,
+    Uuid,
     cast,
     func,
     literal,
     literal_column,
+    null,
     select,
     text,
     tuple_,
@@ -24,8 +26,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
+from app.core.vectors.base import Space
 from app.knowledge.repository.documents import readable
-from app.models.knowledge import Chunk, DocumentVersion
+from app.models.knowledge import Chunk, ChunkEmbedding, DocumentVersion
 
 COUNTED_MOST = 5_000
 """A term in more passages than these is common; how common exactly no longer matters."""
@@ -38,24 +41,53 @@ class Corpus:
     mean_words: float
 
 
+# What statistics say is common is not counted: that would read most of the table.
+_FREQUENCIES = text(
+    f"""
+    WITH known AS MATERIALIZED (
+        SELECT stats.term, stats.share * greatest(pg_class.reltuples, 0) AS number
+        FROM pg_stats
+        JOIN pg_class ON pg_class.oid = 'chunks'::regclass
+        JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = pg_stats.schemaname
+        CROSS JOIN LATERAL unnest(most_common_elems::text::text[], most_common_elem_freqs) AS stats (term, share)
+        WHERE pg_stats.tablename = 'chunks' AND pg_stats.attname = 'search' AND stats.term = ANY(CAST(:terms AS text[]))
+    )
+    SELECT asked.term, CASE WHEN known.number > {2 * COUNTED_MOST} THEN {COUNTED_MOST} ELSE (
+        SELECT count(*) FROM (
+            SELECT FROM chunks WHERE search @@ CAST(
+                '''' || replace(replace(asked.term, E'\\\\', E'\\\\\\\\'), '''', '''''') || '''' AS tsquery
+            ) LIMIT {COUNTED_MOST}
+        ) AS few
+    ) END
+    FROM unnest(CAST(:terms AS text[])) AS asked (term) LEFT JOIN known ON known.term = asked.term
+    """  # noqa: S608 - a constant
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query's terms, each with the number of passages that have it, of all that are searched."""
+
+    terms: dict[str, int]
+    corpus: Corpus
+
+
 class PassageRepository:
     def __init__(self, db: AsyncSession, who: Principal) -> None:
         self.db = db
         self.who = who
 
-    async def terms(self, query: str, configurations: Sequence[str]) -> list[str]:
-        """The query's stems, and its words as they stand, in each of these configurations."""
+    async def asked(self, query: str, configurations: Sequence[str]) -> Asked:
+        """The query's stems and its words as they stand, in each of these configurations, and how common they are."""
         vectors = [func.to_tsvector(cast(literal(name), REGCONFIG), query) for name in configurations]
         arrays = [func.tsvector_to_array(vector) for vector in vectors]
         rows = (await self.db.execute(select(*arrays))).one()
-        return list(dict.fromkeys(term for array in rows for term in array))
+        terms = list(dict.fromkeys(term for array in rows for term in array))
+        return Asked(await self.frequencies(terms) if terms else {}, await self.corpus())
 
     async def frequencies(self, terms: Collection[str]) -> dict[str, int]:
         """In how many passages each term is, counted up to `COUNTED_MOST`. Terms in none are left out."""
-        asked = func.unnest(cast(list(terms), ARRAY(Text))).table_valued("term").render_derived()
-        few = select(literal(1)).where(Chunk.search.op("@@")(_lexeme(asked.c.term))).limit(COUNTED_MOST)
-        count = select(func.count()).select_from(few.correlate(asked).subquery()).scalar_subquery()
-        rows = await self.db.execute(select(asked.c.term, count.label("count")).select_from(asked))
+        rows = await self.db.execute(_FREQUENCIES, {"terms": list(terms)})
         return {term: number for term, number in rows if number}
 
     async def corpus(self) -> Corpus:
@@ -68,44 +100,39 @@ class PassageRepository:
         return Corpus(max(seen, (await self.db.execute(estimate)).scalar_one()), mean)
 
     async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[UUID]:
-        """Passages with the heaviest terms; how often a term comes is left to `term_counts`."""
-        asked = cast(" | ".join(_quoted(term) for term in weights), TSQUERY)
-        heavy = sum(
-            (
-                case((Chunk.search.op("@@")(cast(_quoted(term), TSQUERY)), weight), else_=0.0)
-                for term, weight in weights.items()
-            ),
-            literal(0.0),
-        )
-        query = self._visible(Chunk.id).where(Chunk.search.op("@@")(asked))
-        return list((await self.db.execute(query.order_by(heavy.desc(), Chunk.id).limit(limit))).scalars())
+        """Passages with the heaviest terms; how often a term comes is left to `compared`."""
+        any_of = cast(" | ".join(map(_quoted, weights)), TSQUERY)
+        # The same words for every query, so that the database need not read a new statement each time.
+        terms = cast(cast([_quoted(term) for term in weights], ARRAY(Text)), ARRAY(TSQUERY))
+        asked = func.unnest(terms, cast(list(weights.values()), ARRAY(Float))).table_valued("term", "weight")
+        asked = asked.render_derived()
+        heavy = select(func.sum(asked.c.weight)).where(Chunk.search.op("@@")(asked.c.term))
+        query = self._visible(Chunk.id).where(Chunk.search.op("@@")(any_of))
+        heaviest = heavy.correlate(Chunk).scalar_subquery().desc()
+        return list((await self.db.execute(query.order_by(heaviest, Chunk.id).limit(limit))).scalars())
 
-    async def nearest(self, vector: Any, model: str, *, limit: int) -> list[UUID]:
-        distance = Chunk.vector.cosine_distance(vector)
-        query = self._visible(Chunk.id).where(Chunk.model == model, Chunk.vector.is_not(None))
-        return list((await self.db.execute(query.order_by(distance).limit(limit))).scalars())
-
-    async def compared(self, ids: Collection[UUID], vector: Any, model: str) -> Sequence[Row[Any]]:
-        """Place, length and cosine of these passages."""
-        near = (1 - Chunk.vector.cosine_distance(vector)).cast(Float).label("cosine")
+    async def compared(
+        self, ids: Collection[UUID], space: Space, vector: Any | None, terms: Collection[str]
+    ) -> Sequence[Row[Any]]:
+        """Place, length, cosine, and how often each term comes, of these passages. One without a vector, or compared
+        with none, has the cosine 0."""
+        near = literal(0.0) if vector is None else func.coalesce(1 - _distance(space, vector), 0.0).cast(Float)
+        lexemes = func.unnest(Chunk.search).table_valued("lexeme", "positions", "weights").render_derived()
+        often = func.greatest(func.cardinality(lexemes.c.positions), 1)
+        asked = func.any(cast(list(terms), ARRAY(Text)))
+        counts = select(func.jsonb_object_agg(lexemes.c.lexeme, often)).where(lexemes.c.lexeme == asked)
         query = self._visible(
-            Chunk.id, Chunk.document_id, Chunk.version, Chunk.position, Chunk.start, Chunk.end, Chunk.words, near
-        )
-        return (await self.db.execute(query.where(Chunk.id.in_(ids), Chunk.model == model))).all()
-
-    async def term_counts(self, ids: Collection[UUID], terms: Collection[str]) -> dict[UUID, dict[str, int]]:
-        """How often each term is in each of these passages."""
-        counts = func.unnest(Chunk.search).table_valued("lexeme", "positions", "weights").render_derived()
-        often = func.cardinality(counts.c.positions).cast(Integer)
-        query = (
-            self._visible(Chunk.id, counts.c.lexeme, often)
-            .join(counts, literal(True))
-            .where(Chunk.id.in_(ids), counts.c.lexeme == func.any(cast(list(terms), ARRAY(Text))))
-        )
-        found: dict[UUID, dict[str, int]] = {}
-        for chunk_id, lexeme, number in await self.db.execute(query):
-            found.setdefault(chunk_id, {})[lexeme] = number or 1
-        return found
+            Chunk.id,
+            Chunk.document_id,
+            Chunk.version,
+            Chunk.position,
+            Chunk.start,
+            Chunk.end,
+            Chunk.words,
+            near.label("cosine"),
+            (counts.correlate(Chunk).scalar_subquery() if terms else null()).label("counts"),
+        ).where(Chunk.id == func.any(cast(list(ids), ARRAY(Uuid))))
+        return (await self.db.execute(_with_vectors(query, space))).all()
 
     async def titles(self, versions: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Any]:
         """Title and address, in the order asked for; access to the passages is checked before."""
@@ -158,10 +185,12 @@ class PassageRepository:
             found.setdefault(document_id, set()).add(spelled)
         return found
 
-    async def nearest_of(self, documents: Collection[UUID], vector: Any, model: str) -> dict[UUID, float]:
+    async def nearest_of(self, documents: Collection[UUID], space: Space, vector: Any) -> dict[UUID, float]:
         """The cosine of each document's nearest passage."""
-        near = func.max(1 - Chunk.vector.cosine_distance(vector)).cast(Float)
-        query = self._visible(Chunk.document_id, near).where(Chunk.document_id.in_(documents), Chunk.model == model)
+        near = func.max(1 - _distance(space, vector)).cast(Float)
+        query = _with_vectors(self._visible(Chunk.document_id, near), space).where(
+            Chunk.document_id.in_(documents), ChunkEmbedding.vector.is_not(None)
+        )
         rows: Sequence[Any] = (await self.db.execute(query.group_by(Chunk.document_id))).all()
         return dict(rows)
 
@@ -183,15 +212,42 @@ class PassageRepository:
 
     async def quoted(self, document_id: UUID, version: int, start: int, end: int) -> Row[Any]:
         """Title, address and the text between two characters; access to the passages is checked before."""
-        query = select(
-            DocumentVersion.title,
-            DocumentVersion.uri,
-            func.substr(DocumentVersion.text, start + 1, end - start).label("text"),
-        ).where(DocumentVersion.document_id == document_id, DocumentVersion.version == version)
-        return (await self.db.execute(query)).one()
+        return (await self.all_quoted([(document_id, version, start, end)]))[0]
+
+    async def all_quoted(self, spans: Sequence[tuple[UUID, int, int, int]]) -> list[Row[Any]]:
+        """Of each document, version, first character and end; in the same order."""
+        columns = zip(*spans, strict=True)
+        kinds = (Uuid, Integer, Integer, Integer)
+        arrays = [func.unnest(cast(list(column), ARRAY(kind))) for column, kind in zip(columns, kinds, strict=True)]
+        names = ("document_id", "version", "first", "last")
+        asked = select(
+            *(array.label(name) for array, name in zip(arrays, names, strict=True)),
+            func.generate_series(1, len(spans)).label("place"),
+        ).subquery()
+        said = func.substr(DocumentVersion.text, asked.c.first + 1, asked.c.last - asked.c.first)
+        query = (
+            select(DocumentVersion.title, DocumentVersion.uri, said.label("text"))
+            .join(
+                asked,
+                (DocumentVersion.document_id == asked.c.document_id) & (DocumentVersion.version == asked.c.version),
+            )
+            .order_by(asked.c.place)
+        )
+        return list((await self.db.execute(query)).all())
 
     def _visible(self, *columns: Any) -> Select[*tuple[Any, ...]]:
         return select(*columns).where(Chunk.search.is_not(None), readable(self.who, Chunk.readers))
+
+
+def _with_vectors(query: Select[*tuple[Any, ...]], space: Space) -> Select[*tuple[Any, ...]]:
+    theirs = (ChunkEmbedding.chunk_id == Chunk.id) & (ChunkEmbedding.set_id == space.id)
+    return query.outerjoin(ChunkEmbedding, theirs)
+
+
+def _distance(space: Space, vector: Any) -> Any:
+    kind = Vector(space.dimensions)
+    asked = cast([float(value) for value in vector], kind)
+    return cast(ChunkEmbedding.vector, kind).op("<=>", return_type=Float)(asked)
 
 
 def _lexeme(term: Any) -> Any:

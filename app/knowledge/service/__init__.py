@@ -1,7 +1,9 @@
 """What the desk knows: documents and resolved cases, and how to find in them."""
 
 from app.knowledge.diagnosis import watching
+from app.knowledge.schemas import EmbedderOut
 from app.knowledge.service.cases import TEXT_CHARS, resolved_cases
+from app.knowledge.service.copying import COPY_KIND, carry_out_copy, copy_all, copy_document, rebuild_index
 from app.knowledge.service.documents import (
     CITED,
     JOB_KIND,
@@ -19,27 +21,52 @@ from app.knowledge.service.extracting import Reading, begin_reading, fail_readin
 from app.knowledge.service.indexing import give_up, index, subject_of
 from app.knowledge.service.matching import Match, Matches, match
 from app.knowledge.service.recording import forget_searches, keep_searches, list_searches
-from app.knowledge.service.searching import Found, rank, search
+from app.knowledge.service.reembedding import (
+    EMBED_KIND,
+    FORGET_KIND,
+    cancel_change,
+    carry_out_embedding,
+    carry_out_forgetting,
+    change_embedder,
+    embedder,
+    give_up_embedding,
+)
+from app.knowledge.service.searching import Findings, Found, find, rank, search
 from app.knowledge.service.uploading import READING, replace_source, source, upload
 
 __all__ = [
     "CITED",
+    "COPY_KIND",
+    "EMBED_KIND",
+    "FORGET_KIND",
     "JOB_KIND",
     "READING",
     "TEXT_CHARS",
+    "EmbedderOut",
+    "Findings",
     "Found",
     "Match",
     "Matches",
     "Quoted",
     "Reading",
     "begin_reading",
+    "cancel_change",
+    "carry_out_copy",
+    "carry_out_embedding",
+    "carry_out_forgetting",
+    "change_embedder",
     "chunk",
+    "copy_all",
+    "copy_document",
     "create",
     "delete",
+    "embedder",
     "fail_reading",
+    "find",
     "forget_searches",
     "get",
     "give_up",
+    "give_up_embedding",
     "index",
     "keep_searches",
     "list_documents",
@@ -47,6 +74,7 @@ __all__ = [
     "match",
     "quoted",
     "rank",
+    "rebuild_index",
     "replace",
     "replace_source",
     "resolved_cases",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
@@ -15,9 +15,10 @@ from app.jobs import service as jobs
 from app.knowledge.events import DocumentChanged, DocumentDeleted
 from app.knowledge.repository import DocumentRepository
 from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut, SourceOut
+from app.knowledge.service.copying import copy_elsewhere
 from app.models.base import uuid7
 from app.models.job import Job
-from app.models.knowledge import Chunk, Document, DocumentSource, DocumentStatus, DocumentVersion
+from app.models.knowledge import Chunk, ChunkEmbedding, Document, DocumentSource, DocumentStatus, DocumentVersion
 from app.outbox import writer as outbox
 
 JOB_KIND = "knowledge.index"
@@ -75,6 +76,9 @@ async def admit(db: AsyncSession, row: Document, readers: list[str]) -> bool:
         return False
     row.readers, row.updated_at = readers, now()
     await db.execute(update(Chunk).where(Chunk.document_id == row.id).values(readers=readers))
+    theirs = select(Chunk.id).where(Chunk.document_id == row.id)
+    await db.execute(update(ChunkEmbedding).where(ChunkEmbedding.chunk_id.in_(theirs)).values(readers=readers))
+    copy_elsewhere(db, row.id)
     return True
 
 
@@ -90,6 +94,7 @@ async def delete(db: AsyncSession, who: Principal, document_id: UUID) -> None:
     row = await documents.get(document_id, lock=True)
     keys = await documents.keys(document_id)
     tell(db, DocumentDeleted(document_id=row.id, version=row.version, keys=keys, timestamp=now()))
+    copy_elsewhere(db, row.id)
     await db.delete(row)
     await db.flush()
 

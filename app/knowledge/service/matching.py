@@ -4,7 +4,6 @@ A passage is found by what it says; whether its document is about the matter sho
 it covers, in its title, and in how far the next document is behind.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
 from app.core.language import UNKNOWN, language_of
-from app.inference.embedding import default_embedder
 from app.inference.reranking import Reranker
 from app.inference.wording import codes, identifiers, kind_of, sentences, spellings
 from app.knowledge import ranking
 from app.knowledge.language import configuration
-from app.knowledge.repository import PassageRepository
+from app.knowledge.repository import PassageRepository, embeddings
+from app.knowledge.service.embedding import query_vector
 from app.knowledge.service.searching import QUERY_CHARS, Found, rank
 
 DOCUMENTS_MOST = 12
@@ -95,7 +94,7 @@ async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Re
     weights = await _weights(repository, dict.fromkeys([*about, *asked, *(term for one in named_by for term in one)]))
     said = await repository.said_by([document_id for document_id, _ in chosen], weights)
     spelled = await repository.spelled(chosen, named) if named else {}
-    near = await _near(repository, subject, [document_id for document_id, _ in chosen])
+    near = await _near(db, who, subject, [document_id for document_id, _ in chosen])
     another = await _others(repository, list(chosen), identifiers(subject) & named)
     documents = []
     for (key, ranked), row, title in zip(chosen.items(), titles.values(), named_by, strict=True):
@@ -151,10 +150,10 @@ async def _others(
     }
 
 
-async def _near(repository: PassageRepository, subject: str, documents: Collection[UUID]) -> dict[UUID, float]:
-    embedder = default_embedder()
-    vector = (await asyncio.to_thread(embedder.embed, [subject]))[0]
-    return await repository.nearest_of(documents, vector, embedder.name)
+async def _near(db: AsyncSession, who: Principal, subject: str, documents: Collection[UUID]) -> dict[UUID, float]:
+    vectors = await embeddings.active(db)
+    vector = await query_vector(db, who, vectors, subject)
+    return await PassageRepository(db, who).nearest_of(documents, vectors.space, vector)
 
 
 def _share(terms: Collection[str], said: Collection[str], weights: Mapping[str, float]) -> float:

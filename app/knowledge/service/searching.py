@@ -1,7 +1,7 @@
 """Passages that may answer a question: found by words and by meaning, scored by both, neighbours put together."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,14 +12,15 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.language import UNKNOWN, language_of
 from app.core.telemetry import get_logger
-from app.inference.embedding import default_embedder
-from app.inference.errors import ModelBusy, ModelFailed, ModelRefused, ModelUnavailable
+from app.core.vectors.base import IndexUnavailable
+from app.inference.errors import ModelBudgetSpent, ModelBusy, ModelFailed, ModelRefused, ModelUnavailable
 from app.inference.reranking import Reranker
 from app.knowledge import ranking
 from app.knowledge.diagnosis import Stopwatch, note
 from app.knowledge.language import EXACT, configuration
-from app.knowledge.repository import COUNTED_MOST, PassageRepository
+from app.knowledge.repository import COUNTED_MOST, Asked, PassageRepository, Vectors, embeddings, readers_of
 from app.knowledge.schemas import Evidence, Scores
+from app.knowledge.service.embedding import index_of, query_vector
 
 log = get_logger(__name__)
 
@@ -28,6 +29,7 @@ QUERY_CHARS = 4_000
 TERMS_MOST = 48
 BY_WORDS = 200
 BY_MEANING = 100
+_NO_VECTOR = (ModelBudgetSpent, ModelBusy, ModelFailed, ModelRefused, ModelUnavailable)
 TITLES_READ = 30
 """Documents, from the best one on, whose titles count."""
 
@@ -49,21 +51,37 @@ class Found:
     """What the reranker says of it, 0 to 1; 0 where none was asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`without_vectors`: what gave no vectors, in a word, so that passages were found by their words; None: nothing."""
+
+    evidence: list[Evidence]
+    without_vectors: str | None = None
+
+
 async def search(
     db: AsyncSession, who: Principal, *, query: str, limit: int = 5, reranker: Reranker | None = None
 ) -> list[Evidence]:
-    """Passages of documents that `who` may see, best first; those that lie side by side become one.
+    """Passages of documents that `who` may see, best first; those that lie side by side become one."""
+    return (await find(db, who, query=query, limit=limit, reranker=reranker)).evidence
 
-    Raises ModelUnavailable.
-    """
-    ranked = await rank(db, who, query=query, reranker=reranker)
-    repository = PassageRepository(db, who)
+
+async def find(
+    db: AsyncSession, who: Principal, *, query: str, limit: int = 5, reranker: Reranker | None = None
+) -> Findings:
+    """As `search`, and whether something of it was not to be had."""
+    ranked, missing = await _ranked(db, who, query, reranker)
+    groups = _joined(ranked[: 2 * limit])[:limit]
+    if not groups:
+        return Findings([], missing)
+    spans = [
+        (group[0].document_id, group[0].version, min(one.start for one in group), max(one.end for one in group))
+        for group in groups
+    ]
+    sources = await PassageRepository(db, who).all_quoted(spans)
     moment = now()
     evidence = []
-    for group in _joined(ranked[: 2 * limit])[:limit]:
-        best = group[0]
-        start, end = min(one.start for one in group), max(one.end for one in group)
-        source = await repository.quoted(best.document_id, best.version, start, end)
+    for (best, *_), source, (_, _, start, end) in zip(groups, sources, spans, strict=True):
         evidence.append(
             Evidence(
                 doc_id=best.document_id,
@@ -79,30 +97,38 @@ async def search(
                 retrieved_at=moment,
             )
         )
-    return evidence
+    return Findings(evidence, missing)
 
 
 async def rank(db: AsyncSession, who: Principal, *, query: str, reranker: Reranker | None = None) -> list[Found]:
-    """Every candidate, scored, best first. A reranker that fails is done without."""
+    """Every candidate, scored, best first. A reranker that fails is done without, and so are vectors."""
+    return (await _ranked(db, who, query, reranker))[0]
+
+
+async def _ranked(
+    db: AsyncSession, who: Principal, query: str, reranker: Reranker | None
+) -> tuple[list[Found], str | None]:
     query = query[:QUERY_CHARS].replace("\x00", " ")
     watch = Stopwatch()
-    embedder = default_embedder()
-    vector = (await asyncio.to_thread(embedder.embed, [query]))[0]
-    watch.lap("embedding")
+    vectors = await embeddings.active(db)
     passages = PassageRepository(db, who)
-    corpus = await passages.corpus()
-    weights = await _weights(passages, query, corpus.passages)
+    # The embedder works while the database looks the words up.
+    embedding = asyncio.create_task(query_vector(db, who, vectors, query))
+    try:
+        asked = await passages.asked(query, [_stems(query), EXACT])
+    except BaseException:
+        embedding.cancel()
+        raise
     watch.lap("terms")
-    ids = set(await passages.nearest(vector, embedder.name, limit=BY_MEANING))
-    watch.lap("by_meaning")
-    if weights:
-        ids.update(await passages.by_words(weights, limit=BY_WORDS))
+    vector, near, missing = await _near(db, who, vectors, embedding, watch)
+    weights = _weights(asked)
+    ids = {*near, *(await passages.by_words(weights, limit=BY_WORDS) if weights else ())}
     watch.lap("by_words")
-    counts = await passages.term_counts(ids, weights) if weights and ids else {}
-    rows: Sequence[Any] = await passages.compared(ids, vector, embedder.name) if ids else ()
+    rows: Sequence[Any] = await passages.compared(ids, vectors.space, vector, weights) if ids else ()
+    mean_words = asked.corpus.mean_words
     found = []
     for row in rows:
-        lexical = ranking.bm25(counts.get(row.id, {}), weights, words=row.words, mean_words=corpus.mean_words)
+        lexical = ranking.bm25(row.counts or {}, weights, words=row.words, mean_words=mean_words)
         found.append(Found(row.id, row.document_id, row.version, row.position, row.start, row.end, lexical, row.cosine))
     best_lexical = max((one.lexical for one in found), default=0.0)
     best_cosine = max((one.cosine for one in found), default=0.0)
@@ -115,8 +141,29 @@ async def rank(db: AsyncSession, who: Principal, *, query: str, reranker: Rerank
         found = await reranked(passages, reranker, query, found)
         watch.lap("reranking")
     looked = {} if reranker is None else {"reranker": reranker.name, "reranker_share": reranker.share}
-    note(query, found, watch, config={"embedder": embedder.name, **looked, **ranking.CONSTANTS})
-    return found
+    lacked = {} if missing is None else {"without": missing}
+    note(query, found, watch, config={"embedder": vectors.name, **lacked, **looked, **ranking.CONSTANTS})
+    return found, missing
+
+
+async def _near(
+    db: AsyncSession, who: Principal, vectors: Vectors, embedding: Awaitable[Any], watch: Stopwatch
+) -> tuple[Any | None, list[UUID], str | None]:
+    """The query's vector, the passages nearest to it, and what of both could not be had."""
+    try:
+        vector = await embedding
+    except _NO_VECTOR as error:
+        log.warning("search_without_vectors", missing="embedder", error=error.code)
+        return None, [], "embedder"
+    watch.lap("embedding")
+    index = index_of(db)
+    try:
+        hits = await index.nearest(vectors.space, vector, readers=readers_of(who), limit=BY_MEANING)
+    except IndexUnavailable as error:
+        log.warning("search_without_vectors", missing=index.name, error=str(error))
+        return vector, [], "vector_index"
+    watch.lap("by_meaning")
+    return vector, [hit.chunk_id for hit in hits], None
 
 
 def _ordered(found: Sequence[Found]) -> list[Found]:
@@ -159,13 +206,11 @@ def _stems(query: str) -> str:
     return configuration("en" if language == UNKNOWN else language)
 
 
-async def _weights(passages: PassageRepository, query: str, total: int) -> dict[str, float]:
+def _weights(asked: Asked) -> dict[str, float]:
     """The query's rarest terms. A common one is left out when rarer ones say enough: it costs much and tells little."""
-    terms = await passages.terms(query, [_stems(query), EXACT])
-    counted = await passages.frequencies(terms) if terms else {}
-    rare = sorted(counted.items(), key=lambda item: (item[1], item[0]))[:TERMS_MOST]
+    rare = sorted(asked.terms.items(), key=lambda item: (item[1], item[0]))[:TERMS_MOST]
     chosen = [(term, number) for term, number in rare if number < COUNTED_MOST] or rare[:1]
-    return {term: ranking.weight(total, number) for term, number in chosen}
+    return {term: ranking.weight(asked.corpus.passages, number) for term, number in chosen}
 
 
 def _joined(ranked: Sequence[Found]) -> list[list[Found]]:
