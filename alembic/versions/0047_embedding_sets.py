@@ -65,7 +65,7 @@ def upgrade() -> None:
         "chunk_embeddings",
         [sa.text("(vector::halfvec(384)) halfvec_cosine_ops")],
         postgresql_using="hnsw",
-        postgresql_with={"m": 16, "ef_construction": 200},
+        postgresql_with={"m": 24, "ef_construction": 200},
         postgresql_where=sa.text("set_id = 0"),
     )
     op.drop_constraint(op.f("ck_chunks_searched_in_both_ways"), "chunks")

@@ -6,7 +6,18 @@ from enum import StrEnum
 from typing import Any
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -159,9 +170,10 @@ class ChunkEmbedding(Base):
         Index("ix_chunk_embeddings_readers", "readers", postgresql_using="gin"),
         Index(
             "ix_chunk_embeddings_nearest_0",
-            text(f"(vector::halfvec({BUILT_IN_DIMENSIONS})) halfvec_cosine_ops"),
+            literal_column(f"(vector::halfvec({BUILT_IN_DIMENSIONS}))").label("half"),
             postgresql_using="hnsw",
-            postgresql_with={"m": 16, "ef_construction": 200},
+            postgresql_ops={"half": "halfvec_cosine_ops"},
+            postgresql_with={"m": 24, "ef_construction": 200},
             postgresql_where=text(f"set_id = {BUILT_IN_SET}"),
         ),
     )
