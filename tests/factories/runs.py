@@ -34,10 +34,11 @@ TASKS: dict[str, Task[Any]] = {
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """The address of the app, served over real HTTP while the context is open."""
+async def serving(app: ASGIApp, *, port: int = 0) -> AsyncIterator[str]:
+    """The address of the app, served over real HTTP while the context is open; 0: on a port that is free."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
         )

@@ -140,6 +140,19 @@ async def test_a_server_that_went_away_between_two_runs_is_told_by_the_call(reso
     assert [call.failed for call in log.calls] == [True]
 
 
+async def test_a_restarted_server_is_reached_again_over_kept_connections(resources: Resources, ada: Person) -> None:
+    """The connection to the old one is still in the pool when the new one stands at its address."""
+    model = calling(("route_to_team", {"category": "bug", "priority": "low"}))
+    port = 0
+    async with httpx2.AsyncHTTPTransport() as connections:
+        for _ in range(2):
+            async with serving(build_http_app(resources), port=port) as address:
+                port = int(address.rpartition(":")[2])
+                door = ToolDoor(f"{address}/mcp", token_of(resources, ada), {"X-Request-ID": "run-7"}, connections)
+                toolset = toolset_for(door, enabled={"route_to_team"}, log=CallLog(), retries=1)
+                assert (await Agent(model, toolsets=[toolset]).run("go")).output == "route_to_team"
+
+
 async def test_a_server_that_breaks_off_ends_the_run_not_the_models_patience(resources: Resources, ada: Person) -> None:
     def breaking(app: ASGIApp) -> ASGIApp:
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
