@@ -1,10 +1,10 @@
 """Conversations on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.core.pagination import Cursor, Limit
 from app.core.schemas import Body, In, Out, Text
@@ -23,7 +23,7 @@ class SessionIn(In, json_schema_extra={"examples": [{"channel": "web"}]}):
 class SessionOut(Out):
     """`reason` is why it was handed over; `summary` is kept up to date while the conversation goes on."""
 
-    session_id: UUID
+    session_id: UUID = Field(validation_alias="id")
     status: SessionStatus
     channel: str
     ticket_id: int | None
@@ -52,7 +52,7 @@ class CitationOut(Out):
     """Characters `start` to `end` of that version's text. `stale` says that it no longer holds as it was sent; what
     was deleted, or may no longer be seen by the customer, is not quoted any more."""
 
-    doc_id: UUID
+    doc_id: UUID = Field(validation_alias="document_id")
     version: int
     chunk_id: str
     start: int
@@ -62,6 +62,12 @@ class CitationOut(Out):
     quote: str
     sentence: int = Field(description="Which sentence of the answer, from 0.")
     stale: Staleness | None
+
+    @model_validator(mode="after")
+    def _unquoted(self) -> Self:
+        if self.stale in (Staleness.DELETED, Staleness.NOT_ALLOWED):
+            self.quote = ""
+        return self
 
 
 class MessageOut(Out):
@@ -115,5 +121,7 @@ class CaseOut(Out):
     resolution: str | None
     references: list[dict[str, Any]]
     tags: list[Tag]
-    doc_id: UUID | None = Field(description="The document by which it is found, once indexed.")
+    doc_id: UUID | None = Field(
+        validation_alias="document_id", description="The document by which it is found, once indexed."
+    )
     created_at: datetime

@@ -1,9 +1,17 @@
 """An answer that was sent says when its source changed, went, or is no longer meant for its reader."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import update
+
 from app.core.auth import Role
+from app.core.clock import now
+from app.jobs import reaper
+from app.knowledge.service import CITED
+from app.models.job import Job, JobState
+from app.models.outbox import OutboxRow, OutboxState
 from tests.conversations.conftest import Desk, Json
 from tests.factories.answers import answer, citation
 from tests.factories.people import register
@@ -57,3 +65,19 @@ async def test_nothing_is_quoted_from_a_deleted_source(desk: Desk) -> None:
     await desk.work()
     one = await only_citation(desk, session)
     assert (one["stale"], one["quote"]) == ("deleted", "")
+
+
+async def test_a_killed_workers_look_and_a_lost_message_are_made_good(desk: Desk) -> None:
+    document, session = await cited(desk)
+    body = {"title": "Manual", "text": "Hold the green button."}
+    await desk.call("PUT", f"{DOCUMENTS}/{document}", who=desk.agent, json=body)
+    async with desk.resources.db.unit_of_work() as db:
+        await db.execute(update(OutboxRow).values(state=OutboxState.DELIVERED))
+        killed = {"state": JobState.RUNNING, "claim": "killed", "lease_expires_at": now() - timedelta(minutes=1)}
+        await db.execute(update(Job).where(Job.kind == CITED).values(attempts=1, **killed))
+    await desk.work()
+    assert (await only_citation(desk, session))["stale"] is None
+    async with desk.resources.db.unit_of_work() as db:
+        await reaper.due(db, desk.resources.settings.jobs)
+    await desk.work()
+    assert (await only_citation(desk, session))["stale"] == "changed"

@@ -11,7 +11,6 @@ from app.conversations.errors import SessionResolved
 from app.conversations.events import SessionEscalated
 from app.conversations.repository import ConversationRepository, MessageRepository
 from app.conversations.schemas import EscalationOut
-from app.conversations.service.opening import escalation_out
 from app.conversations.service.recording import append, tell_status
 from app.conversations.summary import lead
 from app.core.auth import Principal
@@ -47,9 +46,8 @@ async def hand_over(
 ) -> EscalationOut:
     """At somebody's wish. The same event hands over once. Raises SessionMissing and SessionResolved."""
     session = await ConversationRepository(db, who).get(session_id, lock=True)
-    return escalation_out(
-        await escalate(db, settings, session, event=event, reason=Reason.CUSTOMER_REQUEST, note=note, by=who)
-    )
+    made = await escalate(db, settings, session, event=event, reason=Reason.CUSTOMER_REQUEST, note=note, by=who)
+    return EscalationOut.model_validate(made)
 
 
 async def escalate(

@@ -15,19 +15,13 @@ from app.core.clock import now
 from app.core.pagination import Page
 from app.models.base import uuid7
 from app.models.conversation import (
-    Case,
     ChannelName,
     Conversation,
-    Escalation,
     Message,
     MessageCitation,
     SessionStatus,
     Speaker,
-    Staleness,
 )
-from app.models.ticket import Priority
-
-_UNQUOTED = (Staleness.DELETED, Staleness.NOT_ALLOWED)
 
 
 async def start(db: AsyncSession, who: Principal, *, channel: ChannelName = ChannelName.WEB) -> SessionOut:
@@ -105,25 +99,10 @@ def message_out(row: Message, cited: Sequence[MessageCitation] = ()) -> MessageO
         position=row.position,
         role=Speaker(row.role),
         content=row.content,
-        citations=[_citation(one) for one in cited],
+        citations=[CitationOut.model_validate(one) for one in cited],
         reason=row.reason,
         reply_to=row.reply_to,
         created_at=row.created_at,
-    )
-
-
-def _citation(row: MessageCitation) -> CitationOut:
-    return CitationOut(
-        doc_id=row.document_id,
-        version=row.version,
-        chunk_id=row.chunk_id,
-        start=row.start,
-        end=row.end,
-        title=row.title,
-        uri=row.uri,
-        quote="" if row.stale in _UNQUOTED else row.quote,
-        sentence=row.sentence,
-        stale=None if row.stale is None else Staleness(row.stale),
     )
 
 
@@ -133,25 +112,7 @@ async def escalation(db: AsyncSession, who: Principal, session_id: UUID) -> Esca
     row = await repository.last_escalation(db, session_id)
     if row is None:
         raise EscalationMissing
-    return escalation_out(row)
-
-
-def escalation_out(row: Escalation) -> EscalationOut:
-    return EscalationOut(
-        session_id=row.session_id,
-        ticket_id=row.ticket_id,
-        reason=row.reason,
-        note=row.note,
-        summary=row.summary,
-        transcript=row.transcript,
-        evidence=row.evidence,
-        team=row.team,
-        priority=Priority(row.priority),
-        due_at=row.due_at,
-        answered_at=row.answered_at,
-        breached_at=row.breached_at,
-        created_at=row.created_at,
-    )
+    return EscalationOut.model_validate(row)
 
 
 async def case(db: AsyncSession, who: Principal, session_id: UUID) -> CaseOut:
@@ -160,17 +121,4 @@ async def case(db: AsyncSession, who: Principal, session_id: UUID) -> CaseOut:
     row = await repository.case(db, session_id)
     if row is None:
         raise CaseMissing
-    return case_out(row)
-
-
-def case_out(row: Case) -> CaseOut:
-    return CaseOut(
-        session_id=row.session_id,
-        ticket_id=row.ticket_id,
-        summary=row.summary,
-        resolution=row.resolution,
-        references=row.references,
-        tags=row.tags,
-        doc_id=row.document_id,
-        created_at=row.created_at,
-    )
+    return CaseOut.model_validate(row)

@@ -9,7 +9,7 @@ from app.conversations.events import SessionChanged
 from app.conversations.schemas import SessionOut
 from app.core.clock import now
 from app.models.base import uuid7
-from app.models.conversation import ChannelName, Conversation, Message, SessionEvent, SessionStatus, Speaker
+from app.models.conversation import ChannelName, Conversation, Message, SessionEvent, Speaker
 from app.outbox import writer as outbox
 
 MESSAGE, STATUS, FLAGGED = "message", "status", "message_flagged"
@@ -68,14 +68,4 @@ def tell(
 
 
 def shown(session: Conversation) -> SessionOut:
-    return SessionOut(
-        session_id=session.id,
-        status=SessionStatus(session.status),
-        channel=session.channel,
-        ticket_id=session.ticket_id,
-        reason=session.reason,
-        summary=session.summary,
-        created_at=session.created_at,
-        updated_at=session.updated_at,
-        resolved_at=session.resolved_at,
-    )
+    return SessionOut.model_validate(session)

@@ -12,7 +12,6 @@ from app.conversations.events import SessionEnded
 from app.conversations.repository import ConversationRepository, MessageRepository
 from app.conversations.schemas import CaseOut
 from app.conversations.service.bridging import take_comments
-from app.conversations.service.opening import case_out
 from app.conversations.service.recording import append, tell_status
 from app.core.auth import Principal, Role
 from app.core.clock import now
@@ -41,7 +40,7 @@ async def resolve(db: AsyncSession, who: Principal, session_id: UUID, *, resolut
     session = await ConversationRepository(db, who).get(session_id, lock=True)
     known = await repository.case(db, session_id)
     if known is not None:
-        return case_out(known)
+        return CaseOut.model_validate(known)
     waiting = await MessageRepository(db, who, session.id).waiting()
     if waiting and who.user_id != session.customer_id:
         raise SessionBusy
@@ -49,7 +48,7 @@ async def resolve(db: AsyncSession, who: Principal, session_id: UUID, *, resolut
         message.handled_as = Handling.CLOSED
     if session.ticket_id is not None:
         await _resolve_ticket(db, who, session, session.ticket_id)
-    return case_out(await close(db, session, resolution=resolution))
+    return CaseOut.model_validate(await close(db, session, resolution=resolution))
 
 
 async def _resolve_ticket(db: AsyncSession, who: Principal, session: Conversation, ticket_id: int) -> None:
