@@ -59,15 +59,19 @@ class ImapSource:
             # Taken by one who was killed before it could move them.
             for uid in await self._do(lambda: _found(client, f"UID 1:{last}")):
                 await self._do(lambda uid=uid: self._let_go(client, uid))  # type: ignore[misc]
+        everything = await self._do(lambda: _found(client, "ALL"))
         wanted = f"UID {last + 1}:*" if last else "UNSEEN"
         # "7:*" names the last mail even if that is number 6.
         uids = [uid for uid in await self._do(lambda: _found(client, wanted)) if uid > last]
         for uid in uids:
-            await self._take(client, validity, uid)
+            # Until the first look is complete, a number would take along what was seen before it.
+            await self._take(client, validity, uid, along=_read_up_to(self.name, validity, uid) if last else None)
+        if not last and (end := max([*everything, *uids], default=0)):
+            async with self._resources.db.unit_of_work() as db:
+                await _read_up_to(self.name, validity, end)(db)
         return len(uids)
 
-    async def _take(self, client: imaplib.IMAP4, validity: int, uid: int) -> None:
-        along = _read_up_to(self.name, validity, uid)
+    async def _take(self, client: imaplib.IMAP4, validity: int, uid: int, *, along: Along | None) -> None:
         ref = f"{validity}:{uid}"
         size = await self._do(lambda: _size(client, uid))
         if size is None:
