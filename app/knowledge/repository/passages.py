@@ -52,7 +52,7 @@ _FREQUENCIES = text(
         CROSS JOIN LATERAL unnest(most_common_elems::text::text[], most_common_elem_freqs) AS stats (term, share)
         WHERE pg_stats.tablename = 'chunks' AND pg_stats.attname = 'search' AND stats.term = ANY(CAST(:terms AS text[]))
     )
-    SELECT asked.term, CASE WHEN known.number > {2 * COUNTED_MOST} THEN {COUNTED_MOST} ELSE (
+    SELECT asked.term, CASE WHEN known.number > {COUNTED_MOST * 5 // 4} THEN {COUNTED_MOST} ELSE (
         SELECT count(*) FROM (
             SELECT FROM chunks WHERE search @@ CAST(
                 '''' || replace(replace(asked.term, E'\\\\', E'\\\\\\\\'), '''', '''''') || '''' AS tsquery
