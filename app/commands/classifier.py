@@ -15,12 +15,17 @@ import numpy as np
 from app.inference.embedding import default_embedder
 from app.inference.errors import ModelUnavailable
 from app.inference.local.selective import figures
-from app.inference.local.stack import StackedClassifier, Texts, cleaned
+from app.inference.local.stack import StackedClassifier
+from app.inference.local.views import Texts, cleaned
 
 MAX_CELL = 2**31 - 1
 VECTOR_CHARS = 300
 """Sentence vectors take most of the time, in proportion to their text: they see its start, the terms all."""
 MIN_ROWS = 10
+MAX_ROWS = 12_000
+"""Training takes time with their cube and memory with their square: with these, minutes and about 3 GB."""
+MAX_LABELS = 200
+SEED = 3
 CHUNK = 32
 UNUSABLE = 2
 
@@ -39,6 +44,8 @@ def read(path: Path, columns: list[str], label: str) -> Table:
     """Rows without a label are left out; a missing text is an empty one. Raises UnusableTable."""
     if not columns:
         raise UnusableTable("--text names no column.")
+    if label in columns:
+        raise UnusableTable(f"{label} is to be told from the text, and cannot be part of it.")
     csv.field_size_limit(MAX_CELL)
     texts, labels, skipped = [], [], 0
     try:
@@ -63,14 +70,30 @@ def read(path: Path, columns: list[str], label: str) -> Table:
 
 
 def learnable(table: Table) -> Table:
-    """Without the labels that occur once: nothing can be checked about them. Raises UnusableTable."""
-    counts = Counter(table.labels)
-    kept = [row for row, label in enumerate(table.labels) if counts[label] > 1]
-    if dropped := len(table.labels) - len(kept):
+    """Every text once for a label, for a row that is met again would be judged by itself; not more than `MAX_ROWS` of
+    them, drawn by chance; and without the labels that occur once: nothing can be checked about them. Raises
+    UnusableTable."""
+    rows = list(
+        {
+            (" ".join(text.lower().split()), label): row
+            for row, (text, label) in enumerate(zip(table.texts, table.labels, strict=True))
+        }.values()
+    )
+    if repeated := len(table.labels) - len(rows):
+        _say(f"{repeated} rows that repeat another are learned once")
+    if len(rows) > MAX_ROWS:
+        _say(f"{MAX_ROWS} of {len(rows)} rows are learned, drawn by chance")
+        rows = [rows[drawn] for drawn in np.sort(np.random.default_rng(SEED).permutation(len(rows))[:MAX_ROWS])]
+    counts = Counter(table.labels[row] for row in rows)
+    if dropped := sum(number == 1 for number in counts.values()):
         _say(f"{dropped} labels that occur only once are not learned")
-    table = Table([table.texts[row] for row in kept], [table.labels[row] for row in kept])
-    if len(kept) < MIN_ROWS or len(set(table.labels)) < 2:
-        raise UnusableTable(f"Training needs {MIN_ROWS} rows and two labels that occur twice or more.")
+    rows = [row for row in rows if counts[table.labels[row]] > 1]
+    table = Table([table.texts[row] for row in rows], [table.labels[row] for row in rows])
+    labels = len(set(table.labels))
+    if len(rows) < MIN_ROWS or labels < 2:
+        raise UnusableTable(f"Training needs {MIN_ROWS} different texts and two labels that occur twice or more.")
+    if labels > MAX_LABELS:
+        raise UnusableTable(f"There are {labels} labels; {MAX_LABELS} can be learned. Is the column the right one?")
     return table
 
 

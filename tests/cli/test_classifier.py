@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.commands import classifier as command
 from app.commands.classifier import UNUSABLE, main
 
 WORDS = {
@@ -72,8 +73,10 @@ def test_two_labels_are_enough_and_the_figures_can_be_read_by_a_person(
     ("names", "rows", "words"),
     [
         (("title", "body", "queue"), [("a", "b", "c")], "has no column subject; it has: title, body, queue."),
-        (("subject", "body", "queue"), [("a", "b", "c")] * 20, "Training needs 10 rows and two labels"),
-        (("subject", "body", "queue"), [], "Training needs 10 rows and two labels"),
+        (("subject", "body", "queue"), [("a", "b", "c")] * 20, "Training needs 10 different texts and two labels"),
+        (("subject", "body", "queue"), [], "Training needs 10 different texts and two labels"),
+        (("subject", "body", "queue"), [(f"case {n}", "", "one") for n in range(20)], "two labels that occur twice"),
+        (("subject", "body", "queue"), [(f"case {n}", "", f"L{n % 201}") for n in range(402)], "There are 201 labels"),
     ],
 )
 def test_an_unusable_table_is_said_to_be_so(
@@ -99,3 +102,32 @@ def test_a_missing_file_an_empty_test_and_no_column_are_refused(
     assert "no row to test on" in capsys.readouterr().err
     assert main(["--train", str(train), "--test", str(empty), "--text", ",", "--label", "queue"]) == UNUSABLE
     assert "names no column" in capsys.readouterr().err
+
+
+def test_the_label_is_no_text_to_tell_it_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = table(tmp_path / "a.csv", desk(WORDS, range(2)))
+    assert main(["--train", str(both), "--test", str(both), "--text=subject,queue", "--label=queue"]) == UNUSABLE
+    assert "cannot be part of it" in capsys.readouterr().err
+
+
+def test_a_row_met_again_is_learned_once_and_only_so_many_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "MAX_ROWS", 30)
+    rows = desk(WORDS, range(4))
+    train, test = table(tmp_path / "a.csv", [*rows, *rows]), table(tmp_path / "b.csv", desk(WORDS, range(4, 6)))
+    assert call(train, test, "--json") == 0
+    said = capsys.readouterr()
+    assert "48 rows that repeat another are learned once" in said.err
+    assert "30 of 48 rows are learned" in said.err
+    assert json.loads(said.out)["accuracy"] > 0.9
+
+
+def test_rows_cut_short_a_byte_order_mark_and_a_foreign_encoding_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = table(tmp_path / "a.csv", desk(WORDS, range(4)))
+    odd = tmp_path / "b.csv"
+    odd.write_bytes("\ufeffqueue,subject,body\naccess,password reset fails\nbilling\n".encode() + b"access,\xfc\xff,\n")
+    assert call(train, odd, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 3

@@ -1,0 +1,71 @@
+"""The stacked classifier: what it says of a row unseen, and what it needs."""
+
+import numpy as np
+import pytest
+
+from app.inference.local import stack
+from app.inference.local.selective import calibration_error
+from app.inference.local.views import MANY, Floats, Texts
+
+MATTERS = ["invoice refund payment", "password login account", "parcel courier delivery"]
+
+
+def desk(rows: int, *, noise: float) -> tuple[Texts, list[str]]:
+    """Texts of three matters; a part of the labels has nothing to do with the text."""
+    chance = np.random.default_rng(5)
+    matter = chance.integers(3, size=rows)
+    words = [f"{MATTERS[kind]}\ncase {chance.integers(50)} of {chance.integers(50)}" for kind in matter]
+    label = np.where(chance.random(rows) < noise, chance.integers(3, size=rows), matter)
+    vectors = np.eye(3)[matter] + 0.1 * chance.normal(size=(rows, 3))
+    unit: Floats = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return Texts(words, unit), [f"L{number}" for number in label]
+
+
+def quiet(part: str) -> None:
+    assert part
+
+
+def test_what_a_regression_says_of_rows_unseen_is_what_one_without_them_says() -> None:
+    chance = np.random.default_rng(2)
+    vectors = chance.normal(size=(30, 8))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = (vectors @ vectors.T).astype(np.float32)
+    wanted = np.eye(2, dtype=np.float32)[chance.integers(2, size=30)]
+    weights = chance.uniform(0.5, 2, size=30).astype(np.float32)
+    kernel = stack._Kernel(stack.MEAN, stack._squared, 0.3, even=True)
+    folds = np.arange(30) % 10
+    rest, aside = np.flatnonzero(folds > 0), np.flatnonzero(folds == 0)
+    _, unseen = stack._ridge(kernel, cosines, wanted, weights, folds)
+    without, _ = stack._ridge(kernel, cosines[np.ix_(rest, rest)], wanted[rest], weights[rest], folds[rest])
+    assert unseen[aside] == pytest.approx(stack._squared(cosines[np.ix_(aside, rest)]) @ without, abs=1e-4)
+
+
+def test_labels_that_are_partly_chance_get_a_confidence_that_says_so() -> None:
+    texts, labels = desk(320, noise=0.3)
+    learned, others = np.arange(180), np.arange(180, 320)
+    found = stack.StackedClassifier.train(texts.take(learned), labels[:180], quiet)
+    probabilities = found.probabilities(texts.take(others))
+    correct = np.asarray(found.labels)[probabilities.argmax(axis=1)] == np.asarray(labels[180:])
+    assert correct.mean() > 0.7
+    assert calibration_error(probabilities, correct) < 0.15
+    assert found.threshold == float("inf")
+
+
+def test_many_rows_are_judged_by_fewer_regressions(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, labels = desk(120, noise=0)
+    monkeypatch.setattr(stack, "FEW", 100)
+    said: list[str] = []
+    found = stack.StackedClassifier.train(texts, labels, said.append)
+    assert "judge 4 of 4" in said
+    assert (found.probabilities(texts).argmax(axis=1) == [found.labels.index(label) for label in labels]).all()
+    assert found.threshold < 1
+
+
+def test_texts_that_share_no_word_and_labels_by_chance_give_no_threshold() -> None:
+    chance = np.random.default_rng(1)
+    words = ["".join(chance.choice(list("abcdefghijklmnopqrstuvwxyz"), 8)) for _ in range(MANY)]
+    texts = Texts(words, np.eye(len(words), dtype=np.float32))
+    labels = [["a", "b"][kind] for kind in chance.permutation(np.arange(len(words)) % 2)]
+    found = stack.StackedClassifier.train(texts, labels, quiet)
+    assert found.threshold == float("inf")
+    assert found.probabilities(texts).sum(axis=1) == pytest.approx(1)
