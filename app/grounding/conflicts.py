@@ -21,6 +21,7 @@ SHARED_LEAST, SHARED_SHARE = 2, 0.5
 """What two sentences must have in common, in terms and of the shorter one's, to be compared by meaning."""
 MEANING: Final = 0.72
 DENIAL_SHARED: Final = 0.75
+DENIAL_LEAST: Final = 3
 """A denial is one small word: more must speak for one matter."""
 SENTENCES_LOOKED_AT: Final = 80
 COMPARED_MOST: Final = 24
@@ -39,6 +40,8 @@ _ROLE: Final = re.compile(
     r"\b(?:at least|minimum|at most|maximum|up to|recommended|default|since|from|before|until)\b",
     re.IGNORECASE,
 )
+_SUPPOSES: Final = re.compile(r"\b(?:if|unless|whether|in case|wenn|falls|si|se)\b|\(|:\s*$", re.IGNORECASE)
+"""A denial in a condition or an aside denies nothing, and a heading says nothing."""
 _UNITS: Final[dict[str, tuple[str, float]]] = {
     "s": ("time", 1), "sec": ("time", 1), "second": ("time", 1), "min": ("time", 60), "minute": ("time", 60),
     "h": ("time", 3600), "hour": ("time", 3600), "day": ("time", 86_400), "week": ("time", 604_800),
@@ -123,7 +126,9 @@ def _far(mine: _Said, theirs: _Said) -> str | None:
         for unit in sorted(here.keys() & there.keys()):
             if here[unit].isdisjoint(there[unit]):
                 return unit if unit in ("date", "version") else "number"
-    much = shared >= DENIAL_SHARED * shorter
+    if _SUPPOSES.search(mine.text) or _SUPPOSES.search(theirs.text):
+        return None
+    much = shared >= max(DENIAL_SHARED * shorter, DENIAL_LEAST)
     if much and figures(mine.text) == figures(theirs.text) and denies(mine.text) != denies(theirs.text):
         return "negation"
     return None

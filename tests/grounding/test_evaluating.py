@@ -49,6 +49,8 @@ def quoting(one: Excerpt) -> Citation:
         ("The old client is supported until March 2026.", "Support of the old client lasts until June 2026.", "date"),
         ("Shared calendars need version 2.4 of the client.", "It shares calendars with client version 3.1.", "version"),
         ("Guests can join a meeting by phone.", "It is not possible for guests to join by phone.", "negation"),
+        ("If you have not added bookings yet, add them to your site.", "You add bookings to your site.", None),
+        ("Bookings are not added to your site.", "To add bookings to your site:", None),
         ("At least 8 GB of memory are needed.", "16 GB of memory are recommended.", None),
         ("Exports are kept for 30 days.", "Invoices are kept for 10 years.", None),
         ("Restart the server after 5 minutes.", "The server writes its log every 10 minutes.", None),
@@ -123,6 +125,16 @@ def test_the_chance_falls_with_a_rival_and_with_codes_that_are_not_said() -> Non
     (without, _) = chances(Matches((silent, weak), frozenset({"e-77"})), calibration)
     assert without < alone
     assert chances(Matches((), frozenset()), calibration) == []
+
+
+def test_a_rerankers_word_counts_once_a_weight_was_fitted_for_it() -> None:
+    first, second = match(), match(reranked=0.9)
+    both = Matches((first, second), frozenset())
+    delivered = chances(both, effective({}).calibration)
+    assert delivered[0] == delivered[1]
+    fitted = {**effective({}).calibration.model_dump(), "reranked": 4.0}
+    (low, high) = chances(both, effective({"calibration": fitted}).calibration)
+    assert high > delivered[1] > low
 
 
 def test_the_local_answerer_quotes_and_prefers_advice() -> None:
