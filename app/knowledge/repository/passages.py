@@ -17,7 +17,6 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    null,
     select,
     text,
     tuple_,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import words
 from app.core.auth import Principal
 from app.core.vectors.base import Space
 from app.knowledge.repository.documents import readable
@@ -101,14 +101,8 @@ class PassageRepository:
 
     async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[UUID]:
         """Passages with the heaviest terms; how often a term comes is left to `compared`."""
-        any_of = cast(" | ".join(map(_quoted, weights)), TSQUERY)
-        # The same words for every query, so that the database need not read a new statement each time.
-        terms = cast(cast([_quoted(term) for term in weights], ARRAY(Text)), ARRAY(TSQUERY))
-        asked = func.unnest(terms, cast(list(weights.values()), ARRAY(Float))).table_valued("term", "weight")
-        asked = asked.render_derived()
-        heavy = select(func.sum(asked.c.weight)).where(Chunk.search.op("@@")(asked.c.term))
-        query = self._visible(Chunk.id).where(Chunk.search.op("@@")(any_of))
-        heaviest = heavy.correlate(Chunk).scalar_subquery().desc()
+        query = self._visible(Chunk.id).where(words.any_of(Chunk.search, weights))
+        heaviest = words.heaviness(Chunk.search, weights).desc()
         return list((await self.db.execute(query.order_by(heaviest, Chunk.id).limit(limit))).scalars())
 
     async def compared(
@@ -117,10 +111,6 @@ class PassageRepository:
         """Place, length, cosine, and how often each term comes, of these passages. One without a vector, or compared
         with none, has the cosine 0."""
         near = literal(0.0) if vector is None else func.coalesce(1 - _distance(space, vector), 0.0).cast(Float)
-        lexemes = func.unnest(Chunk.search).table_valued("lexeme", "positions", "weights").render_derived()
-        often = func.greatest(func.cardinality(lexemes.c.positions), 1)
-        asked = func.any(cast(list(terms), ARRAY(Text)))
-        counts = select(func.jsonb_object_agg(lexemes.c.lexeme, often)).where(lexemes.c.lexeme == asked)
         query = self._visible(
             Chunk.id,
             Chunk.document_id,
@@ -130,7 +120,7 @@ class PassageRepository:
             Chunk.end,
             Chunk.words,
             near.label("cosine"),
-            (counts.correlate(Chunk).scalar_subquery() if terms else null()).label("counts"),
+            words.counts(Chunk.search, terms).label("counts"),
         ).where(Chunk.id == func.any(cast(list(ids), ARRAY(Uuid))))
         return (await self.db.execute(_with_vectors(query, space))).all()
 
@@ -254,8 +244,3 @@ def _lexeme(term: Any) -> Any:
     # Quoted, so that no character of it is taken for an operator.
     escaped = func.replace(func.replace(term, "\\", "\\\\"), "'", "''")
     return cast(func.concat("'", escaped, "'"), TSQUERY)
-
-
-def _quoted(term: str) -> str:
-    escaped = term.replace("\\", "\\\\").replace("'", "''")
-    return f"'{escaped}'"
