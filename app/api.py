@@ -6,7 +6,6 @@ from fastapi import FastAPI
 
 from app.accounts import routes as accounts
 from app.agents import routes as agents
-from app.ai_config import priority_routes as priorities
 from app.ai_config import routes as ai_config
 from app.analytics import routes as analytics
 from app.conversations import routes as conversations
@@ -39,8 +38,7 @@ ROOMS = (
     # Before ai_config, whose `/ai-config/{agent_type}` would take its addresses.
     providers.router,
     grounding.router,
-    priorities.router,
-    ai_config.router,
+    *ai_config.ROUTERS,
     evaluations.router,
     learning.router,
     directory.router,

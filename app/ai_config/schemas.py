@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.schemas import Body, In, Out, Slug, Text, Whole
+from app.inference.local.priority_weights import MOST_CATEGORIES, Points, PriorityWeights, Score, Weight
+from app.versions.schemas import VersionOut
 
 MAX_OUTPUT_TOKENS = 200_000
 MAX_TIMEOUT_SECONDS = 900
@@ -139,3 +141,35 @@ class TrialIn(
 ):
     config: ConfigChanges
     input: Body = Field(description="What a person might write.")
+
+
+class PriorityBands(In):
+    medium: Score
+    high: Score
+    critical: Score
+
+
+class PriorityWeightChanges(In, json_schema_extra={"examples": [{"vip": 20}]}):
+    """Values to replace; null puts the delivered one back. Those left out stay as they are."""
+
+    base: Score | None = None
+    bands: PriorityBands | None = None
+    category: Weight | None = None
+    severity: Weight | None = None
+    outage: Weight | None = None
+    scope: Weight | None = None
+    deadline: Weight | None = None
+    sentiment: Weight | None = None
+    repeat: Weight | None = None
+    relief: Weight | None = None
+    vip: Weight | None = None
+    active_outage: Weight | None = None
+    repeated_contact: Weight | None = None
+    categories: Annotated[dict[Slug, Points], Field(max_length=MOST_CATEGORIES)] | None = None
+
+    def given(self) -> dict[str, Any]:
+        return self.model_dump(include=self.model_fields_set)
+
+
+class PriorityWeightsOut(VersionOut):
+    effective: PriorityWeights

@@ -1,11 +1,11 @@
-"""Under `/ai-config`, before the agents' own routes: `/ai-config/{agent_type}` would take these addresses."""
+"""The weights of priorities, under `/ai-config`."""
 
 from fastapi import APIRouter, Request, Response
 
 from app.accounts.authentication import AdminUser
 from app.ai_config.errors import PriorityWeightsInvalid, PriorityWeightsVersionUnknown
 from app.ai_config.priorities import WEIGHTS
-from app.ai_config.priority_schemas import PriorityWeightChanges, PriorityWeightsOut
+from app.ai_config.schemas import PriorityWeightChanges, PriorityWeightsOut
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, documented
 from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute
