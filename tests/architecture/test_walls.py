@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def test_a_module_stays_short_and_imports_at_its_top(path: Path) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert inner == []
+
+
+def test_every_rooms_repository_has_a_wall_of_its_own() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    walled = [module for contract in contracts for module in contract.get("protected_modules", [])]
+    rooms = {path.relative_to(ROOT / "app").parts[0] for path in ROOT.glob("app/*/repository*")} - {"core"}
+    assert sorted(walled) == sorted(f"app.{room}.repository" for room in rooms)
 
 
 def test_alembic_stays_a_folder_and_never_a_package() -> None:
