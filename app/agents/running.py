@@ -100,8 +100,10 @@ async def run_agent(
     with span(f"agent {kind.value}", operation=prompt.operation, model=config.model):
         try:
             purpose = Purpose(prompt.operation, user_id, version, asyncio.get_running_loop().time() + config.timeout)
+            # In a thread: a provider's library is imported when first asked for, and the lease is renewed meanwhile.
+            found = await asyncio.to_thread(road.model, config.model, purpose, meter.journal)
             # Entered, so that the connections to its providers end with the run.
-            async with road.model(config.model, purpose, meter.journal) as model:
+            async with found as model:
                 finished = await AGENTS[kind].run(
                     prompt.document(),
                     model=model,
