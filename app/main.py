@@ -87,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         BodyLimitMiddleware,
         max_bytes=settings.http.max_body_bytes,
-        exempt=[f"{API_PREFIX}/files/upload", f"{API_PREFIX}/files/resumable", f"{API_PREFIX}/mails/webhook"],
+        exempt=[f"{API_PREFIX}/files/upload", f"{API_PREFIX}/files/resumable", f"{API_PREFIX}/mails/inbound/webhook"],
         forms_exempt=[f"{API_PREFIX}/knowledge/documents"],
     )
     app.add_middleware(HeadMiddleware)

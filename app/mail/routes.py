@@ -51,7 +51,7 @@ _BODY: dict[str, Any] = {
 
 
 @deliveries.post(
-    "/webhook",
+    "/inbound/webhook",
     status_code=202,
     openapi_extra=_BODY,
     responses=documented(SignatureWrong, MailOff, MailTooLarge, Invalid, Unavailable),

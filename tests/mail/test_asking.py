@@ -145,7 +145,7 @@ async def deliver(desk: MailDesk, raw: bytes, *, status: int = 202, **changed: s
     signed = hmac.digest(changed.pop("secret", SECRET).encode(), stamp.encode() + b"." + raw, hashlib.sha256).hex()
     headers = {"X-Mail-Timestamp": stamp, "X-Mail-Signature": f"sha256={signed}"}
     headers |= {name.replace("_", "-"): value for name, value in changed.items()}
-    answered = await desk.api.post(f"{MAILS}/webhook", content=raw, headers=headers)
+    answered = await desk.api.post(f"{MAILS}/inbound/webhook", content=raw, headers=headers)
     assert answered.status_code == status, answered.text
     return answered.json()
 
@@ -181,7 +181,7 @@ async def test_a_delivery_that_is_too_large_is_refused(desk: MailDesk) -> None:
 
 async def test_a_desk_without_an_address_takes_no_mail(api: httpx2.AsyncClient) -> None:
     stamp = {"X-Mail-Timestamp": "1", "X-Mail-Signature": "x"}
-    refused = await api.post(f"{MAILS}/webhook", content=b"x", headers=stamp)
+    refused = await api.post(f"{MAILS}/inbound/webhook", content=b"x", headers=stamp)
     assert (refused.status_code, refused.json()["code"]) == (404, "mail_off")
 
 

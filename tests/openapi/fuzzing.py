@@ -13,6 +13,7 @@ from schemathesis.engine.recorder import Interaction, ScenarioRecorder
 from schemathesis.python.asgi import shutdown_lifespans
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+schemathesis.serializer.alias("message/rfc822", "application/octet-stream")
 
 SEED = 20_261_121
 _PHASES = ("examples", "coverage", "fuzzing", "stateful")

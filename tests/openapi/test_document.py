@@ -56,7 +56,7 @@ def test_an_operation_says_what_it_is_for_and_who_may_use_it(path: str, operatio
     assert operation["description"]
     assert len(operation["tags"]) == 1
     assert operation["security"] or path.startswith(
-        ("/api/v1/auth/", "/api/v1/websocket/", "/health", "/ready", "/metrics", "/api/v1/mails/webhook")
+        ("/api/v1/auth/", "/api/v1/websocket/", "/health", "/ready", "/metrics", "/api/v1/mails/inbound/webhook")
     )
     codes = "".join(answer["description"] for status, answer in operation["responses"].items() if status[0] == "4")
     assert "`bad_request`" in codes

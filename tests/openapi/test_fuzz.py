@@ -22,7 +22,7 @@ UNREACHED = {
     "POST /api/v1/ai-config/providers/{name}/reset": "no model of another's is in use",
     "GET /api/v1/ai-config/{agent_type}/evaluations/{report_id}": "a report is one agent's",
     "POST /api/v1/ai-config/{agent_type}/promote": "a candidate is there only until the next change",
-    "POST /api/v1/mails/webhook": "no secret is known to the generator",
+    "POST /api/v1/mails/inbound/webhook": "no secret is known to the generator",
     "DELETE /api/v1/knowledge/embedder/change": "a change may be asked for after it",
     "POST /api/v1/agent/analyze-files": "no file is known by its id in a body",
 }

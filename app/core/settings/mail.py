@@ -49,7 +49,7 @@ class MailSettings(BaseModel):
         "before accounts are made: registration here proves none.",
     )
     hourly_per_sender: int = Field(default=30, ge=1, description="Mails of one sender that are answered in an hour.")
-    webhook_secret: SecretStr | None = Field(default=None, description="Opens POST /mails/webhook.")
+    webhook_secret: SecretStr | None = Field(default=None, description="Opens POST /mails/inbound/webhook.")
     webhook_seconds: int = Field(default=300, ge=1, description="How old a signed delivery may be.")
 
     imap_host: str | None = None
