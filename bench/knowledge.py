@@ -31,7 +31,7 @@ from app.core.settings import Settings
 from app.embedded.data_plane import DataPlane
 from app.inference.embedding import default_embedder
 from app.knowledge import service as knowledge
-from app.knowledge.repository import GRAPH, PgVectorIndex, embeddings, readers_of
+from app.knowledge.repository import COUNTED_MOST, GRAPH, PassageRepository, PgVectorIndex, embeddings, readers_of
 from app.knowledge.schemas import DocumentIn
 from app.knowledge.service import embedding
 from app.tickets.service import DESK
@@ -89,6 +89,8 @@ class World:
 class Asked:
     words: str
     vector: Floats
+    terms: str = ""
+    """Those that are looked up, as PostgreSQL writes them: the common ones are left out."""
 
 
 class Reading:
@@ -176,7 +178,7 @@ async def questions(driver: Driver, world: World, count: int) -> list[Asked]:
 
 
 class Bare:
-    """The two queries, as somebody would write them who needs no more."""
+    """The two queries by themselves, for the same terms and the same vector."""
 
     def __init__(self, driver: Driver, readers: list[str]) -> None:
         self.driver, self.readers = driver, readers
@@ -192,10 +194,10 @@ class Bare:
 
     async def words(self, one: Asked) -> None:
         await self.driver.fetch(
-            "SELECT id FROM chunks, to_tsquery('english', $2) AS asked WHERE readers && $1 AND search @@ asked "
-            "ORDER BY ts_rank(search, asked) DESC LIMIT $3",
+            "SELECT id FROM chunks WHERE readers && $1 AND search @@ $2::text::tsquery "
+            "ORDER BY ts_rank(search, $2::text::tsquery) DESC LIMIT $3",
             self.readers,
-            " | ".join(one.words.split()),
+            one.terms,
             BY_WORDS,
         )
 
@@ -250,6 +252,10 @@ async def searching(database: Database, driver: Driver, asked: Sequence[Asked], 
     who = person(50)
     readers = readers_of(who) or []
     reading = Reading(asked)
+    for one in asked:
+        async with database.reading() as db:
+            known = (await PassageRepository(db, who).asked(one.words, ["english", "simple"])).terms
+        one.terms = " | ".join(f"'{term}'" for term, number in known.items() if number < COUNTED_MOST)
 
     async def ours(one: Asked) -> None:
         async with database.reading() as db:
