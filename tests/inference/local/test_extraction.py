@@ -282,7 +282,8 @@ def test_a_hostile_megabyte_takes_linear_time(piece: str) -> None:
 
     whole = seconds(text)
 
-    assert whole < 1.5 or whole < 48 * seconds(text[: len(text) // 16])
+    # Twice, for a busy machine slows down one measurement and not the other.
+    assert whole < 1.5 or min(whole, seconds(text)) < 48 * seconds(text[: len(text) // 16])
 
 
 @settings(max_examples=150, deadline=None)
