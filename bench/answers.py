@@ -84,7 +84,7 @@ def run() -> Figures:
         [
             "The `local` answerer and the delivered thresholds, whose coefficients were fitted on neither sample.",
             "Precision counts every citation of every answer; one in an answer to an unanswerable question is wrong.",
-            "No sample is known to contradict itself: a refusal for a contradiction counts as a false alarm.",
+            "A refusal for a contradiction is a false alarm, unless the documents do differ.",
             "![Risk and coverage](pictures/risk-coverage.svg)",
         ],
     )

@@ -32,7 +32,7 @@ _NUMBER: Final = re.compile(
 _VERSION: Final = re.compile(r"\b(?:v|versions?|releases?)\.?\s*(\d[\w.]*)|\b(\d+(?:\.\d+){2,})", re.IGNORECASE)
 _MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE: Final = re.compile(
-    rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b\d{{1,2}}[./]\d{{1,2}}[./]\d{{2,4}}\b|"
+    rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|(?<![\d.])\d{{1,2}}\.\d{{1,2}}\.\d{{4}}\b|\b\d{{1,2}}/\d{{1,2}}/\d{{2,4}}\b|"
     rf"\b{_MONTH}\.? \d{{1,2}}(?:,? \d{{4}})?\b|\b\d{{1,2}} {_MONTH}(?: \d{{4}})?\b|\b{_MONTH} \d{{4}}\b",
     re.IGNORECASE,
 )
@@ -40,6 +40,12 @@ _ROLE: Final = re.compile(
     r"\b(?:at least|minimum|at most|maximum|up to|recommended|default|since|from|before|until)\b",
     re.IGNORECASE,
 )
+_BOUND: Final = re.compile(
+    r"\b(?:since|from|before|until|needs?|needed|requires?|required|with|at least|minimum)\s+(?:[\w'’]+\s+){0,3}?"
+    r"(?:v|versions?|releases?)\.?\s*\d",
+    re.IGNORECASE,
+)
+"""A version that something needs or begins with; elsewhere it is part of a product's name."""
 _SUPPOSES: Final = re.compile(r"\b(?:if|unless|whether|in case|wenn|falls|si|se)\b|\(|:\s*$", re.IGNORECASE)
 """A denial in a condition or an aside denies nothing, and a heading says nothing."""
 _UNITS: Final[dict[str, tuple[str, float]]] = {
@@ -123,9 +129,11 @@ def _far(mine: _Said, theirs: _Said) -> str | None:
     role, other = _roles(mine.text), _roles(theirs.text)
     if role == other or not (role and other):
         here, there = _quantities(mine.text), _quantities(theirs.text)
+        if "version" in here and "version" in there and here["version"].isdisjoint(there["version"]):
+            return "version" if _BOUND.search(mine.text) and _BOUND.search(theirs.text) else None
         for unit in sorted(here.keys() & there.keys()):
             if here[unit].isdisjoint(there[unit]):
-                return unit if unit in ("date", "version") else "number"
+                return "date" if unit == "date" else "number"
     if _SUPPOSES.search(mine.text) or _SUPPOSES.search(theirs.text):
         return None
     much = shared >= max(DENIAL_SHARED * shorter, DENIAL_LEAST)

@@ -51,6 +51,8 @@ def quoting(one: Excerpt) -> Citation:
         ("Guests can join a meeting by phone.", "It is not possible for guests to join by phone.", "negation"),
         ("If you have not added bookings yet, add them to your site.", "You add bookings to your site.", None),
         ("Bookings are not added to your site.", "To add bookings to your site:", None),
+        ("Server version 7.0 keeps logs for 10 days.", "Logs of server version 8.5 stay for 30 days.", None),
+        ("Support of the test server ends on 01.02.2026.", "The test server is supported until 15.03.2026.", "date"),
         ("At least 8 GB of memory are needed.", "16 GB of memory are recommended.", None),
         ("Exports are kept for 30 days.", "Invoices are kept for 10 years.", None),
         ("Restart the server after 5 minutes.", "The server writes its log every 10 minutes.", None),
