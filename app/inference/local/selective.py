@@ -10,8 +10,8 @@ from sklearn.metrics import f1_score
 WANTED_ACCURACY: Final = 0.9
 """Of what is decided without a person."""
 CERTAINTY: Final = 0.99
-"""How sure a threshold is to keep `WANTED_ACCURACY` on rows like those it was chosen on. The lowest of many that pass is
-taken, so each must be surer than the 0.95 that one alone would need."""
+"""How sure a threshold is to keep `WANTED_ACCURACY` on rows like those it was chosen on. Of many that pass the lowest
+is taken, so each must be surer than the 0.95 that one alone would need."""
 BINS: Final = 15
 
 Floats = NDArray[np.floating[Any]]
