@@ -33,6 +33,12 @@ async def agent(equipped: Resources) -> Person:
     return await register(equipped, Role.AGENT)
 
 
+@pytest.fixture
+async def boss(equipped: Resources) -> Person:
+    """Who may delete tickets."""
+    return await register(equipped, Role.SUPERVISOR)
+
+
 class Desk:
     """The staff's way through the API."""
 

@@ -222,17 +222,35 @@ async def test_a_worker_killed_between_two_steps_is_taken_over(equipped: Resourc
     assert [step["position"] for step in found["steps"]] == list(range(len(found["steps"])))
 
 
-async def test_a_ticket_deleted_meanwhile_ends_the_work(equipped: Resources, desk: Desk, ada: Person) -> None:
+async def test_a_ticket_deleted_meanwhile_ends_the_work(
+    equipped: Resources, desk: Desk, ada: Person, boss: Person
+) -> None:
     asked = await ticket(equipped, ada.who)
     started = await desk.post(f"resolve/{asked.id}", 202)
     async with equipped.db.unit_of_work() as db:
-        await tickets.delete(db, tickets.DESK.__class__(ada.id, "ada", tickets.DESK.role), asked.id)
+        await tickets.delete(db, boss.who, asked.id)
     await everything(equipped)
     found = await desk.get(f"resolutions/{started['resolution_id']}")
     assert (found["status"], found["error"]) == ("failed", "The ticket was deleted.")
     async with equipped.db.unit_of_work() as db:
         await service.begin(db, asked.id)
         await service.begin(db, 999_999)
+
+
+async def test_a_ticket_deleted_during_the_last_step_ends_the_work(
+    equipped: Resources, desk: Desk, ada: Person, boss: Person
+) -> None:
+    asked = await ticket(equipped, ada.who)
+    started = await desk.post(f"resolve/{asked.id}", 202)
+    steps: list[dict[str, Any]] = []
+    while not steps or steps[-1]["operation"] != Operation.ESCALATE:
+        assert await deliver(equipped)
+        steps = (await desk.get(f"resolutions/{started['resolution_id']}"))["steps"]
+    async with equipped.db.unit_of_work() as db:
+        await tickets.delete(db, boss.who, asked.id)
+    await everything(equipped)
+    found = await desk.get(f"resolutions/{started['resolution_id']}")
+    assert (found["status"], found["error"]) == ("failed", "The ticket was deleted.")
 
 
 async def test_what_is_given_up_is_told(equipped: Resources, desk: Desk, ada: Person) -> None:

@@ -45,7 +45,10 @@ async def advance(resources: Resources, job_id: uuid.UUID) -> None:
             return
         async with resources.db.unit_of_work() as db:
             resolution = await repository.locked(db, uuid.UUID(claim.subject))
-            waits_for = await _go_on(resources, db, resolution)
+            try:
+                waits_for = await _go_on(resources, db, resolution)
+            except TicketMissing:
+                _end(resolution, ResolutionStatus.FAILED, "The ticket was deleted.")
             if waits_for is None:
                 await jobs.succeed(db, claim)
             else:
@@ -75,7 +78,7 @@ async def give_up(resources: Resources, job_id: uuid.UUID) -> None:
 
 
 async def _go_on(resources: Resources, db: AsyncSession, resolution: Resolution) -> uuid.UUID | None:
-    """The run that is waited for now; None when the resolution has ended."""
+    """The run that is waited for now; None when the resolution has ended. Raises TicketMissing."""
     if resolution.status != ResolutionStatus.RUNNING:
         return None
     done = list(await repository.steps(db, resolution.id))
@@ -88,11 +91,7 @@ async def _go_on(resources: Resources, db: AsyncSession, resolution: Resolution)
             return None
         if run.status != RunStatus.COMPLETED:
             return step.run_id
-        try:
-            step.result = await settling.settled(resources.settings, db, resolution, step, run, material(done))
-        except TicketMissing:
-            _end(resolution, ResolutionStatus.FAILED, "The ticket was deleted.")
-            return None
+        step.result = await settling.settled(resources.settings, db, resolution, step, run, material(done))
         step.finished_at = now()
         _tell(db, resolution, "completed", step.operation, done)
     found = material(done)
@@ -100,11 +99,7 @@ async def _go_on(resources: Resources, db: AsyncSession, resolution: Resolution)
         _end(resolution, await settling.outcome(db, resolution, found), None)
         _tell(db, resolution, "ended", None, done)
         return None
-    try:
-        return await _begin(db, resolution, done, found)
-    except TicketMissing:
-        _end(resolution, ResolutionStatus.FAILED, "The ticket was deleted.")
-        return None
+    return await _begin(db, resolution, done, found)
 
 
 def material(done: Sequence[ResolutionStep]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ async def settled(
 
 
 async def outcome(db: AsyncSession, resolution: Resolution, found: dict[str, Any]) -> ResolutionStatus:
-    """Store the draft for a person, and tell whom the case goes to."""
+    """Store the draft for a person, and tell whom the case goes to. Raises TicketMissing."""
     draft, quality, verdict = found[Operation.RESPOND], found.get(Operation.CHECK_DRAFT), found[Operation.ESCALATE]
     usable = not draft["abstained"] and quality is not None and quality["verdict"] != "reject"
     if usable:
