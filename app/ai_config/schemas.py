@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.core.schemas import Body, In, Out, Slug, Text, Whole
+from app.core.schemas import WHOLE, Body, In, Out, Slug, Text
 from app.inference.local.priority_weights import MOST_CATEGORIES, Points, PriorityWeights, Score, Weight
 from app.versions.schemas import VersionOut
 
@@ -133,7 +133,7 @@ class ConfigVersionOut(ConfigOut):
 
 
 class RollbackIn(In, json_schema_extra={"examples": [{"version": 1}]}):
-    version: Annotated[Whole, Field(ge=1, le=2**31 - 1)]
+    version: Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 
 
 class TrialIn(

@@ -65,8 +65,9 @@ def _refuse_no_number(value: Any) -> Any:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_refuse_no_number)]
-"""A whole number. 1.0 is one too: JSON does not tell them apart."""
+WHOLE = BeforeValidator(_refuse_no_number)
+"""Of an int: a whole number. 1.0 is one too: JSON does not tell them apart. To be named after the bounds: those behind
+it are no part of the JSON schema."""
 
 Day = Annotated[date, BeforeValidator(_refuse_number)]
 """A day, such as 2026-01-31."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.core.schemas import In, Out, Whole
+from app.core.schemas import WHOLE, In, Out
 
 
 class Bin(Out):
@@ -67,4 +67,4 @@ class HeadAccepted(Out):
 
 
 class HeadRollbackIn(In, json_schema_extra={"examples": [{"version": 0}]}):
-    version: Annotated[Whole, Field(ge=0, le=2**31 - 1, description="0: as delivered.")]
+    version: Annotated[int, Field(ge=0, le=2**31 - 1, description="0: as delivered."), WHOLE]

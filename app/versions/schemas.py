@@ -3,7 +3,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.core.schemas import In, Out, Whole
+from app.core.schemas import WHOLE, In, Out
 
 
 class ValueChange(Out):
@@ -22,4 +22,4 @@ class VersionOut(Out):
 
 
 class VersionRollback(In, json_schema_extra={"examples": [{"version": 0}]}):
-    version: Annotated[Whole, Field(ge=0, le=2**31 - 1, description="0: as delivered.")]
+    version: Annotated[int, Field(ge=0, le=2**31 - 1, description="0: as delivered."), WHOLE]
