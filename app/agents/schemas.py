@@ -239,6 +239,7 @@ class TrialOut(Out):
     agent_type: str
     candidate: TrialRun
     active: TrialRun
+    notes: list[str] = Field(description="What of the candidate changes nothing, and why.")
 
 
 class ToolTokenIn(In):

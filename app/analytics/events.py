@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import ClassVar
 
 from app.core.schemas import Event
@@ -7,6 +8,7 @@ class BudgetEvent(Event):
     month: str
     budget_usd: float
     spent_usd: float
+    timestamp: datetime
 
     @property
     def aggregate(self) -> str:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -130,14 +131,14 @@ def _warn(db: AsyncSession, month: SpendingMonth, costs: CostSection) -> None:
     if budget is None:
         return
     spent = float(month.spent_usd)
-    about = {"month": f"{month.month:%Y-%m}", "budget_usd": budget, "spent_usd": spent}
+    about: dict[str, Any] = {"month": f"{month.month:%Y-%m}", "budget_usd": budget, "spent_usd": spent}
     if spent >= budget * costs.alert_at and month.alerted_budget != budget:
         month.alerted_budget = budget
-        outbox.add(db, BudgetNearlySpent.model_validate(about))
+        outbox.add(db, BudgetNearlySpent(**about, timestamp=now()))
         log.warning("budget_nearly_spent", **about)
     if spent >= budget * costs.stop_at and month.stopped_budget != budget:
         month.stopped_budget = budget
-        outbox.add(db, BudgetSpent.model_validate(about))
+        outbox.add(db, BudgetSpent(**about, timestamp=now()))
         log.error("budget_spent", **about)
 
 

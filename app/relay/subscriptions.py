@@ -5,7 +5,6 @@ from app.agents import deliveries as agent_deliveries
 from app.agents import events as agents
 from app.agents import tasks as agent_tasks
 from app.agents.service import JOB_KIND as AGENT_RUN
-from app.analytics import deliveries as analytics_deliveries
 from app.analytics import events as analytics
 from app.conversations import deliveries as conversation_deliveries
 from app.conversations import events as conversations
@@ -61,8 +60,8 @@ def build(*, resolve_new_tickets: bool = False, draft_replies: bool = False) -> 
     _agents(subscriptions)
     subscriptions.job(TRAINING, run=learning_tasks.train, exhausted=learning_tasks.give_up)
     subscriptions.job(EVALUATION, run=evaluation_tasks.run, exhausted=evaluation_tasks.give_up)
-    subscriptions.on(analytics.BudgetNearlySpent, analytics_deliveries.tell_administrators)
-    subscriptions.on(analytics.BudgetSpent, analytics_deliveries.tell_administrators)
+    subscriptions.on(analytics.BudgetNearlySpent, pushes.budget_nearly_spent)
+    subscriptions.on(analytics.BudgetSpent, pushes.budget_spent)
     _resolutions(subscriptions)
     if resolve_new_tickets:
         subscriptions.on(tickets.TicketCreated, resolution_deliveries.after_creation)
@@ -105,6 +104,7 @@ def _agents(subscriptions: Subscriptions) -> None:
     subscriptions.job(AGENT_RUN, run=agent_tasks.run, exhausted=agent_tasks.give_up)
     subscriptions.on(agents.RunCompleted, agent_deliveries.after_run)
     subscriptions.on(agents.RunFailed, agent_deliveries.after_run)
+    subscriptions.on(agents.BatchProgressed, pushes.batch_progressed)
     subscriptions.on(files.OcrCompleted, agent_deliveries.after_recognition)
     subscriptions.on(files.TranscriptionCompleted, agent_deliveries.after_recognition)
     subscriptions.on(files.FileProcessingFailed, agent_deliveries.after_recognition)

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from app.core.auth import Principal
-from app.core.errors import Problem
+from app.core.auth import Principal, Role
+from app.core.errors import Forbidden, Problem
 from app.core.resources import Resources
 from app.files import service as files
 from app.files.errors import FileMissing
@@ -22,7 +22,7 @@ class Access:
         self._gather = Gather(self._answer)
 
     async def require(self, who: Principal, about: Subject) -> None:
-        """Raises TicketMissing or FileMissing for what `who` may not see, DATABASE_AWAY."""
+        """Raises TicketMissing, FileMissing or Forbidden for what `who` may not see, DATABASE_AWAY."""
         if not await self._gather.get((who, about)):
             raise missing(about)
 
@@ -43,8 +43,19 @@ class Access:
                 seen = await tickets.watchable(db, about_tickets)
             if about_jobs:
                 read = await files.watchable(db, about_jobs)
-        return {(who, about): (who, about.ticket_id) in seen or (who, about.job_id) in read for who, about in asked}
+        return {
+            (who, about): (who, about.ticket_id) in seen or (who, about.job_id) in read or _told(who, about)
+            for who, about in asked
+        }
+
+
+def _told(who: Principal, about: Subject) -> bool:
+    if about.topic == "own":
+        return about.user_id == who.user_id
+    return about.topic == "budget" and who.role is Role.ADMIN
 
 
 def missing(about: Subject) -> Problem:
+    if about.topic is not None:
+        return Forbidden("What models cost is for administrators to know.")
     return TicketMissing() if about.ticket_id is not None else FileMissing()

@@ -14,30 +14,32 @@ from app.websocket.access import Access
 from app.websocket.channels import Subject
 from app.websocket.connection import Connection
 from app.websocket.feeds import Feeds
-from app.websocket.messages import (
-    CLIENT_MESSAGE,
-    Authenticate,
-    ChannelRequest,
-    ErrorMessage,
-    FileRequest,
-    PresenceRequest,
-    Protocol,
-    RequestId,
-    SubscribeJob,
-    SubscribePresence,
-    SubscribeTicket,
-    SubscriptionResponse,
-    TicketRequest,
-    UnsubscribeJob,
-    UnsubscribePresence,
-    UnsubscribeTicket,
-)
+from app.websocket.messages import ErrorMessage, Protocol, SubscriptionResponse
 from app.websocket.payloads import FailureData
 from app.websocket.presence import Presence
 from app.websocket.protocols.file_protocol import FileProtocol
+from app.websocket.protocols.notification_protocol import NotificationProtocol
 from app.websocket.protocols.presence_protocol import PresenceProtocol
 from app.websocket.protocols.ticket_protocol import TicketProtocol
 from app.websocket.repository import DATABASE_AWAY
+from app.websocket.requests import (
+    CLIENT_MESSAGE,
+    Authenticate,
+    ChannelRequest,
+    FileRequest,
+    NotificationRequest,
+    PresenceRequest,
+    RequestId,
+    SubscribeJob,
+    SubscribeNotifications,
+    SubscribePresence,
+    SubscribeTicket,
+    TicketRequest,
+    UnsubscribeJob,
+    UnsubscribeNotifications,
+    UnsubscribePresence,
+    UnsubscribeTicket,
+)
 
 log = get_logger(__name__)
 
@@ -48,9 +50,19 @@ SUBSCRIPTIONS = (
     UnsubscribeJob,
     SubscribePresence,
     UnsubscribePresence,
+    SubscribeNotifications,
+    UnsubscribeNotifications,
 )
 
-_NAMES: dict[str, Protocol] = {"ticket": "ticket", "job": "file", "file": "file", "presence": "presence"}
+_NAMES: dict[str, Protocol] = {
+    "ticket": "ticket",
+    "job": "file",
+    "file": "file",
+    "presence": "presence",
+    "user": "notification",
+    "budget": "notification",
+    "notification": "notification",
+}
 """Of the protocol, by the first word of a channel or by itself."""
 
 _KINDS = {"json_invalid": "invalid_json", "union_tag_invalid": "unknown_type", "union_tag_not_found": "missing_type"}
@@ -111,6 +123,7 @@ class MessageRouter:
         self._tickets = TicketProtocol(resources, feeds, access)
         self._files = FileProtocol(resources, feeds, access)
         self._presence = PresenceProtocol(resources, feeds, access, presence)
+        self._notifications = NotificationProtocol(resources, feeds, access)
 
     async def handle(self, connection: Connection, who: Principal, request: ChannelRequest) -> None:
         with span("websocket.message", type=request.type):
@@ -129,6 +142,8 @@ class MessageRouter:
             await self._files.handle(connection, who, request)
         elif isinstance(request, PresenceRequest):
             await self._presence.handle(connection, who, request)
+        elif isinstance(request, NotificationRequest):
+            await self._notifications.handle(connection, who, request)
         else:
             assert_never(request)
 
@@ -136,12 +151,14 @@ class MessageRouter:
 def _protocol_of(request: ChannelRequest) -> Protocol:
     if isinstance(request, TicketRequest):
         return "ticket"
-    return "file" if isinstance(request, FileRequest) else "presence"
+    if isinstance(request, FileRequest):
+        return "file"
+    return "presence" if isinstance(request, PresenceRequest) else "notification"
 
 
 def refusal(protocol: str, problem: Problem, about: Subject, request_id: RequestId | None = None) -> bytes:
     """Of a subscription, or of its continuation."""
-    data = FailureData(code=problem.code, ticket_id=about.ticket_id, job_id=about.job_id)
+    data = FailureData(code=problem.code, ticket_id=about.ticket_id, job_id=about.job_id, topic=about.topic)
     return SubscriptionResponse(
         protocol=_NAMES[protocol], success=False, error=problem.detail, request_id=request_id, data=data
     ).frame()
@@ -149,7 +166,7 @@ def refusal(protocol: str, problem: Problem, about: Subject, request_id: Request
 
 def _refusal(request: ChannelRequest, problem: Problem) -> bytes:
     protocol = _protocol_of(request)
-    about = request.data.model_dump(include={"ticket_id", "job_id"})
+    about = request.data.model_dump(include={"ticket_id", "job_id", "topic"})
     if isinstance(request, SUBSCRIPTIONS):
         return refusal(protocol, problem, Subject(**about), request.request_id)
     return failure(problem.code, problem.detail, request_id=request.request_id, protocol=protocol, **about)

@@ -1,26 +1,27 @@
-"""Every message of the socket: closed types, told apart by `type`. Section 3 of the public contract.
+"""Every message of the server: closed types, told apart by `type`. Section 3 of the public contract.
 
-A client's message is `{"type", "data", "request_id"?}`. The server's is `{"type", "protocol", "success", "timestamp",
-"data"}`, with `error` when it failed, `request_id` when it answers one that had it, and `seq` on notifications.
+`{"type", "protocol", "success", "timestamp", "data"}`, with `error` when it failed, `request_id` when it answers one
+that had it, and `seq` on notifications.
 """
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from app.core.clock import now
-from app.core.schemas import BIGINT_MAX, In, RowId, Text
 from app.websocket.frames import text_frame
 from app.websocket.payloads import (
     AuthenticatedData,
+    BatchProgressData,
+    BudgetData,
     CategorizationData,
     Data,
     DegradedData,
     FailureData,
     FileDeletedData,
     JobSubscriptionData,
+    NotificationSubscriptionData,
     PresenceData,
     PresenceSubscriptionData,
     ProcessingFailedData,
@@ -38,120 +39,18 @@ from app.websocket.payloads import (
     UploadCompletedData,
     UploadStartedData,
 )
+from app.websocket.requests import RequestId
 
-
-def _refuse_bool(value: Any) -> Any:
-    # To Python true is the number 1; to a person it is a mistake.
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports ValueError alone
-    return value
-
-
-TicketId = Annotated[RowId, BeforeValidator(_refuse_bool)]
-Seq = Annotated[int, Field(ge=0, le=BIGINT_MAX), BeforeValidator(_refuse_bool)]
-ShortText = Annotated[Text, Field(min_length=1, max_length=128)]
-StrictInt = Annotated[int, Field(strict=True, ge=-BIGINT_MAX, le=BIGINT_MAX)]
-RequestId = StrictInt | ShortText
-
-# --- what a client sends ---------------------------------------------------------------------------------------------
-
-
-class TokenIn(In):
-    token: Annotated[Text, Field(min_length=1, max_length=8192)]
-
-
-class TicketIn(In):
-    ticket_id: TicketId
-
-
-class TicketFrom(TicketIn):
-    after: Seq | None = Field(default=None, description="First replay what came after this `seq`.")
-
-
-class PresenceIn(TicketIn):
-    state: Literal["viewing", "typing"]
-
-
-class JobIn(In):
-    job_id: UUID
-
-
-class JobFrom(JobIn):
-    after: Seq | None = Field(default=None, description="First replay what came after this `seq`.")
-
-
-class Request(In):
-    request_id: RequestId | None = None
-
-
-class Authenticate(Request):
-    type: Literal["authenticate"]
-    data: TokenIn
-
-
-class SubscribeTicket(Request):
-    type: Literal["subscribe_ticket"]
-    data: TicketFrom
-
-
-class UnsubscribeTicket(Request):
-    type: Literal["unsubscribe_ticket"]
-    data: TicketIn
-
-
-class GetTicketStatus(Request):
-    type: Literal["get_ticket_status"]
-    data: TicketIn
-
-
-class SubscribeJob(Request):
-    type: Literal["subscribe_job"]
-    data: JobFrom
-
-
-class UnsubscribeJob(Request):
-    type: Literal["unsubscribe_job"]
-    data: JobIn
-
-
-class GetJobStatus(Request):
-    type: Literal["get_job_status"]
-    data: JobIn
-
-
-class SubscribePresence(Request):
-    type: Literal["subscribe_presence"]
-    data: TicketIn
-
-
-class UnsubscribePresence(Request):
-    type: Literal["unsubscribe_presence"]
-    data: TicketIn
-
-
-class SetPresence(Request):
-    type: Literal["set_presence"]
-    data: PresenceIn
-
-
-class GetPresence(Request):
-    type: Literal["get_presence"]
-    data: TicketIn
-
-
-TicketRequest = SubscribeTicket | UnsubscribeTicket | GetTicketStatus
-FileRequest = SubscribeJob | UnsubscribeJob | GetJobStatus
-PresenceRequest = SubscribePresence | UnsubscribePresence | SetPresence | GetPresence
-ChannelRequest = TicketRequest | FileRequest | PresenceRequest
-ClientMessage = Annotated[Authenticate | ChannelRequest, Field(discriminator="type")]
-CLIENT_MESSAGE: TypeAdapter[Authenticate | ChannelRequest] = TypeAdapter(ClientMessage)
-
-# --- what the server sends -------------------------------------------------------------------------------------------
-
-Protocol = Literal["ticket", "file", "presence", "system"]
+Protocol = Literal["ticket", "file", "presence", "notification", "system"]
 
 _OPTIONAL = ("error", "request_id", "seq")
-_SPARSE = (TicketSubscriptionData, JobSubscriptionData, PresenceSubscriptionData, FailureData)
+_SPARSE = (
+    TicketSubscriptionData,
+    JobSubscriptionData,
+    PresenceSubscriptionData,
+    NotificationSubscriptionData,
+    FailureData,
+)
 
 
 class Envelope(BaseModel):
@@ -180,6 +79,10 @@ class TicketMessage(Envelope):
 
 class FileMessage(Envelope):
     protocol: Literal["file"] = "file"
+
+
+class NotificationMessage(Envelope):
+    protocol: Literal["notification"] = "notification"
 
 
 class TicketStatusUpdate(TicketMessage):
@@ -257,6 +160,21 @@ class FileDeleted(FileMessage):
     data: FileDeletedData
 
 
+class BatchProgress(NotificationMessage):
+    type: Literal["batch_progress"] = "batch_progress"
+    data: BatchProgressData
+
+
+class BudgetNearlySpent(NotificationMessage):
+    type: Literal["budget_nearly_spent"] = "budget_nearly_spent"
+    data: BudgetData
+
+
+class BudgetSpent(NotificationMessage):
+    type: Literal["budget_spent"] = "budget_spent"
+    data: BudgetData
+
+
 class PresenceUpdate(Envelope):
     type: Literal["presence_update"] = "presence_update"
     protocol: Literal["presence"] = "presence"
@@ -277,7 +195,13 @@ class Recovered(Envelope):
 
 class SubscriptionResponse(Envelope):
     type: Literal["subscription_response"] = "subscription_response"
-    data: TicketSubscriptionData | JobSubscriptionData | PresenceSubscriptionData | FailureData
+    data: (
+        TicketSubscriptionData
+        | JobSubscriptionData
+        | PresenceSubscriptionData
+        | NotificationSubscriptionData
+        | FailureData
+    )
 
 
 class AuthenticationResponse(Envelope):
@@ -311,7 +235,8 @@ FileNotification = (
     | FileProcessingFailed
     | FileDeleted
 )
-Notification = TicketNotification | FileNotification
+PersonNotification = BatchProgress | BudgetNearlySpent | BudgetSpent
+Notification = TicketNotification | FileNotification | PersonNotification
 Answer = SubscriptionResponse | AuthenticationResponse | ErrorMessage
 ServerMessage = Notification | PresenceUpdate | Degraded | Recovered | Answer
 SERVER_MESSAGE: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])

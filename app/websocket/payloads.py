@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from app.core.errors import FieldError
+from app.websocket.channels import Topic
 
 
 class Data(BaseModel):
@@ -158,6 +159,41 @@ class JobSubscriptionData(Data):
     recovered: bool | None = None
 
 
+class BatchProgressData(Data):
+    """How far a batch is: whole numbers, which replace those told before. `ticket_id` and `run_id` are of the run that
+    ended just now, null when the batch began; completed: every run has ended, well or not."""
+
+    batch_id: UUID
+    operation: str
+    status: Literal["running", "completed"]
+    total: int
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    ticket_id: int | None
+    run_id: UUID | None
+    timestamp: datetime
+
+
+class BudgetData(Data):
+    """Of a month (`2026-11`), in US dollars."""
+
+    month: str
+    budget_usd: float
+    spent_usd: float
+    timestamp: datetime
+
+
+class NotificationSubscriptionData(Data):
+    """As for a ticket; what a late subscriber missed comes with `after`."""
+
+    topic: Topic
+    subscribed: bool
+    seq: int | None = None
+    recovered: bool | None = None
+
+
 class PresentData(Data):
     """Once a person, however many windows they have open; `typing` in any of them counts. `since` they are there."""
 
@@ -201,4 +237,5 @@ class FailureData(Data):
     code: str
     ticket_id: int | None = None
     job_id: UUID | None = None
+    topic: Topic | None = None
     errors: list[FieldError] | None = None

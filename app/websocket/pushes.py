@@ -1,13 +1,15 @@
 """Which event is told to whom, in which message. Only translates: the relay numbers, stores and publishes."""
 
 from app.accounts import events as accounts
+from app.agents import events as agents
+from app.analytics import events as analytics
 from app.conversations import events as conversations
 from app.files import events as files
 from app.outbox.deliveries import Push
 from app.resolutions import events as resolutions
 from app.tickets import events as tickets
 from app.websocket import messages, payloads
-from app.websocket.channels import ACCOUNTS, job_channel, ticket_channel
+from app.websocket.channels import ACCOUNTS, BUDGET, job_channel, own_channel, ticket_channel
 
 
 def access_changed(event: accounts.AccessChanged) -> list[Push]:
@@ -71,6 +73,22 @@ def resolution_progressed(event: resolutions.ResolutionProgressed) -> list[Push]
     """For the staff alone."""
     data = payloads.ResolutionData(**event.model_dump())
     return [_push(ticket_channel(event.ticket_id, staff=True), messages.ResolutionProgress(data=data))]
+
+
+def batch_progressed(event: agents.BatchProgressed) -> list[Push]:
+    """To the person who asked for it."""
+    data = payloads.BatchProgressData(**event.model_dump(exclude={"user_id"}))
+    return [_push(own_channel(event.user_id), messages.BatchProgress(data=data))]
+
+
+def budget_nearly_spent(event: analytics.BudgetNearlySpent) -> list[Push]:
+    """To administrators."""
+    return [_push(BUDGET, messages.BudgetNearlySpent(data=payloads.BudgetData(**event.model_dump())))]
+
+
+def budget_spent(event: analytics.BudgetSpent) -> list[Push]:
+    """To administrators."""
+    return [_push(BUDGET, messages.BudgetSpent(data=payloads.BudgetData(**event.model_dump())))]
 
 
 def ticket_deleted(event: tickets.TicketDeleted) -> list[Push]:

@@ -18,9 +18,10 @@ from app.websocket.channels import presence_channel, subject
 from app.websocket.connection import Code, Connection
 from app.websocket.gather import Gather
 from app.websocket.message_router import BadMessage, MessageRouter, failure, parse, refusal
-from app.websocket.messages import Authenticate, AuthenticationResponse, ChannelRequest
+from app.websocket.messages import AuthenticationResponse
 from app.websocket.payloads import AuthenticatedData
 from app.websocket.repository import DATABASE_AWAY
+from app.websocket.requests import Authenticate, ChannelRequest
 from app.websocket.wire import SocketProtocol
 
 log = get_logger(__name__)

@@ -36,6 +36,8 @@ async def test_both_configurations_answer_and_nothing_is_saved(
         assert found["result"]["category"]
     assert candidate["tool_calls"] == []
     assert "categorize_issue" in [call["tool"] for call in active["tool_calls"]]
+    (note,) = answer.json()["notes"]
+    assert "local plans by rule and reads no prompt, so temperature change" in note
     async with resources.db.session() as db:
         counts = [
             (await db.execute(select(func.count()).select_from(kind))).scalar_one() for kind in (Ticket, AgentRun)
@@ -82,6 +84,7 @@ async def test_a_candidate_that_fails_is_shown_failing_and_was_never_offered_to_
             resolve=lambda name, settings: (candidate if name == "candidate" else active).resolve(name, settings),
         )
     assert (found.candidate.status, found.active.status) == ("failed", "completed")
+    assert found.notes == []
     assert found.candidate.error == "The model's provider asks for fewer requests (HTTP 429)."
     for script in (candidate, active):
         assert "create_ticket" not in script.offered

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,14 @@ from websockets.exceptions import ConnectionClosed
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.core.settings import Settings, WebSocketSettings
+from app.core.tasks import configure
 from app.embedded.data_plane import DataPlane
 from app.embedded.redis import EmbeddedRedis
 from app.main import create_app
 from app.models.outbox import Notification
 from app.outbox.deliveries import REDIS_PREFIX
+from app.relay.delivering import Relay
+from app.relay.subscriptions import build
 from app.websocket.manager import ConnectionManager
 from app.websocket.wire import uvicorn_options
 from tests.factories import people
@@ -288,3 +291,19 @@ class Publisher:
 @pytest.fixture
 def publisher(resources: Resources) -> Publisher:
     return Publisher(resources)
+
+
+Deliver = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+async def deliver(resources: Resources) -> AsyncIterator[Deliver]:
+    """What the relay does, until nothing is left."""
+    configure(resources.settings)
+    async with contextlib.aclosing(Relay(resources, build())) as relay:
+
+        async def all_of_it() -> None:
+            while (await relay.deliver_batch()).claimed:
+                pass
+
+        yield all_of_it

@@ -1,8 +1,6 @@
 """Rights that end while a connection is open: it ends at once, or what it watched is taken away."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 import httpx2
@@ -12,33 +10,16 @@ from sqlalchemy import update
 from app.accounts import logins, service
 from app.core.auth import Role
 from app.core.resources import Resources
-from app.core.tasks import configure
 from app.models.ticket import Ticket
-from app.relay.delivering import Relay
-from app.relay.subscriptions import build
 from app.tickets import service as desk
 from app.websocket.gather import Gather
 from app.websocket.repository import DATABASE_AWAY
 from tests.factories import people, tickets
-from tests.websocket.conftest import Server, ServerFactory, until
+from tests.websocket.conftest import Deliver, Server, ServerFactory, until
 
 UNAUTHENTICATED = 4001
 # So long that whatever ends within a test was ended by an event.
 NO_ROUNDS = {"recheck_seconds": 60}
-
-Deliver = Callable[[], Awaitable[None]]
-
-
-@pytest.fixture
-async def deliver(resources: Resources) -> AsyncIterator[Deliver]:
-    configure(resources.settings)
-    async with contextlib.aclosing(Relay(resources, build())) as relay:
-
-        async def all_of_it() -> None:
-            while (await relay.deliver_batch()).claimed:
-                pass
-
-        yield all_of_it
 
 
 async def _listening(server: Server) -> None:

@@ -1,40 +1,19 @@
 """From the service to the socket, through the real outbox and relay; and what the file protocol answers."""
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
-
-import pytest
 
 from app.core.auth import Role
 from app.core.clock import now
 from app.core.resources import Resources
-from app.core.tasks import configure
 from app.files import events as files
 from app.models.base import uuid7
 from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job, JobState
 from app.models.ticket import TicketStatus, Visibility
 from app.outbox import writer as outbox
-from app.relay.delivering import Relay
-from app.relay.subscriptions import build
 from app.tickets import service
 from tests.factories import people, tickets
-from tests.websocket.conftest import Client, Document, Server
-
-Deliver = Callable[[], Awaitable[None]]
-
-
-@pytest.fixture
-async def deliver(resources: Resources) -> AsyncIterator[Deliver]:
-    configure(resources.settings)
-    async with contextlib.aclosing(Relay(resources, build())) as relay:
-
-        async def all_of_it() -> None:
-            while (await relay.deliver_batch()).claimed:
-                pass
-
-        yield all_of_it
+from tests.websocket.conftest import Client, Deliver, Document, Server
 
 
 async def _file(resources: Resources, owner: people.Person, **fields: object) -> tuple[UUID, UUID]:

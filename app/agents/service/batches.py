@@ -1,20 +1,24 @@
 """One operation on many tickets. The end of each run starts the next, in the same transaction: there is no message to
-lose and no process that has to stay alive in between.
+lose and no process that has to stay alive in between. The person who asked is told how far it is.
 """
 
 import uuid
+from collections import Counter
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.errors import BatchOperationRefused
+from app.agents.events import BatchProgressed
 from app.agents.repository import BatchRepository
 from app.agents.schemas import BatchItemOut, BatchOut
 from app.agents.service.requesting import request
 from app.core.auth import Principal, Role
+from app.core.clock import now
 from app.inference.operations import Operation
 from app.models.agent import AgentBatch, AgentBatchItem, AgentRun, RunStatus
 from app.models.base import uuid7
+from app.outbox import writer as outbox
 from app.tickets import service as tickets
 
 BATCHED = frozenset({Operation.CATEGORIZE, Operation.TRIAGE})
@@ -43,6 +47,7 @@ async def start_batch(
         db.add(AgentBatchItem(batch_id=batch.id, position=position, ticket_id=ticket_id, words=words))
     await db.flush()
     await _start_some(db, batch)
+    await _tell(db, batch, None)
     return await batch_shown(db, who, batch.id)
 
 
@@ -58,6 +63,7 @@ async def go_on(db: AsyncSession, run: AgentRun) -> None:
     batch = (await db.execute(query)).scalar_one_or_none()
     if batch is not None:
         await _start_some(db, batch)
+        await _tell(db, batch, run)
 
 
 async def batch_shown(db: AsyncSession, who: Principal, batch_id: uuid.UUID) -> BatchOut:
@@ -111,3 +117,29 @@ async def _start_some(db: AsyncSession, batch: AgentBatch) -> None:
         run, _again = await request(db, who, operation=Operation(batch.operation), document=document, files=[])
         item.run_id = run.id
     await db.flush()
+
+
+async def _tell(db: AsyncSession, batch: AgentBatch, ended: AgentRun | None) -> None:
+    """The batch is held: what is told later counts more."""
+    of_batch = select(AgentBatchItem.ticket_id, AgentRun.id, AgentRun.status)
+    of_batch = of_batch.outerjoin(AgentRun, AgentRun.id == AgentBatchItem.run_id)
+    rows = (await db.execute(of_batch.where(AgentBatchItem.batch_id == batch.id))).all()
+    counts = Counter("pending" if row.id is None else row.status for row in rows)
+    completed, failed, pending = (counts[name] for name in (RunStatus.COMPLETED, RunStatus.FAILED, "pending"))
+    outbox.add(
+        db,
+        BatchProgressed(
+            batch_id=batch.id,
+            user_id=batch.user_id,
+            operation=batch.operation,
+            status="completed" if completed + failed == len(rows) else "running",
+            total=len(rows),
+            pending=pending,
+            running=len(rows) - completed - failed - pending,
+            completed=completed,
+            failed=failed,
+            ticket_id=next((row.ticket_id for row in rows if ended is not None and row.id == ended.id), None),
+            run_id=None if ended is None else ended.id,
+            timestamp=now(),
+        ),
+    )

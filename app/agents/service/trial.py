@@ -15,9 +15,13 @@ from app.analytics import service as analytics
 from app.core.auth import Principal
 from app.core.resources import Resources
 from app.inference.assembly import ModelRoad, ResolveModel
+from app.inference.local.model import LOCAL_MODEL
 from app.inference.registry import resolve as resolve_model
 from app.learning import service as learning
 from app.providers import service as providers
+
+FOR_LANGUAGE_MODELS = ("system_prompt", "temperature", "max_tokens")
+"""What `local` does not look at."""
 
 _OPERATION_OF = {kind: operation for operation, kind in AGENT_OF.items()}
 
@@ -43,7 +47,7 @@ async def try_out(
         _one(resources, who, kind, within_wait(candidate), None, _prompt(kind, text, None), road),
         _one(resources, who, kind, within_wait(active), version, _prompt(kind, text, None), road),
     )
-    return TrialOut(agent_type=kind, candidate=new, active=old)
+    return TrialOut(agent_type=kind, candidate=new, active=old, notes=_notes(candidate, active))
 
 
 async def try_alone(
@@ -69,6 +73,14 @@ async def _road(resources: Resources, resolve: ResolveModel) -> ModelRoad:
         rules = await providers.platform(db)
         stopped = await analytics.over_budget(db, rules.costs)
     return providers.road(resources, rules, resolve, over_budget=stopped, alone=True)
+
+
+def _notes(candidate: ConfigValues, active: ConfigValues) -> list[str]:
+    changed = [name for name in FOR_LANGUAGE_MODELS if getattr(candidate, name) != getattr(active, name)]
+    if candidate.model != LOCAL_MODEL or not changed:
+        return []
+    said = f"The model {LOCAL_MODEL} plans by rule and reads no prompt, so {' and '.join(changed)} change nothing here."
+    return [f"{said} They count with a language model: try `model` together with them."]
 
 
 def _prompt(kind: AgentType, text: str, material: dict[str, Any] | None) -> Prompt:

@@ -11,15 +11,13 @@ from app.websocket.access import Access
 from app.websocket.channels import subject
 from app.websocket.connection import Connection
 from app.websocket.feeds import Feeds
-from app.websocket.messages import (
-    RequestId,
-    SubscriptionResponse,
-)
-from app.websocket.payloads import JobSubscriptionData, TicketSubscriptionData
+from app.websocket.messages import SubscriptionResponse
+from app.websocket.payloads import JobSubscriptionData, NotificationSubscriptionData, TicketSubscriptionData
+from app.websocket.requests import RequestId
 
 R = TypeVar("R")
 
-About = Callable[[int, bool | None], TicketSubscriptionData | JobSubscriptionData]
+About = Callable[[int, bool | None], TicketSubscriptionData | JobSubscriptionData | NotificationSubscriptionData]
 """Makes an answer's data from the channel's `seq` and `recovered`."""
 
 
@@ -35,13 +33,16 @@ def gap_frame(channel: str, seq: int) -> bytes:
     if about.job_id is not None:
         job = JobSubscriptionData(job_id=about.job_id, subscribed=True, seq=seq, recovered=False)
         return SubscriptionResponse(protocol="file", data=job).frame()
-    assert about.ticket_id is not None  # noqa: S101 - a channel is about one of the two
+    if about.topic is not None:
+        told = NotificationSubscriptionData(topic=about.topic, subscribed=True, seq=seq, recovered=False)
+        return SubscriptionResponse(protocol="notification", data=told).frame()
+    assert about.ticket_id is not None  # noqa: S101 - a channel is about one of the three
     ticket = TicketSubscriptionData(ticket_id=about.ticket_id, subscribed=True, seq=seq, recovered=False)
     return SubscriptionResponse(protocol="ticket", data=ticket).frame()
 
 
 class BaseProtocol(ABC, Generic[R]):
-    name: ClassVar[Literal["ticket", "file", "presence"]]
+    name: ClassVar[Literal["ticket", "file", "presence", "notification"]]
 
     def __init__(self, resources: Resources, feeds: Feeds, access: Access) -> None:
         self.db = resources.db

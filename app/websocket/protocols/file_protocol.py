@@ -7,16 +7,10 @@ from app.files.schemas import FileOut, FileStatusOut
 from app.models.file import ProcessingStatus
 from app.websocket.channels import Subject, job_channel
 from app.websocket.connection import Connection
-from app.websocket.messages import (
-    FileProcessingFailed,
-    FileProcessingProgress,
-    FileRequest,
-    GetJobStatus,
-    SubscribeJob,
-    SubscriptionResponse,
-)
+from app.websocket.messages import FileProcessingFailed, FileProcessingProgress, SubscriptionResponse
 from app.websocket.payloads import JobSubscriptionData, ProcessingFailedData, ProgressData
 from app.websocket.protocols.base_protocol import BaseProtocol
+from app.websocket.requests import FileRequest, GetJobStatus, SubscribeJob
 
 FIRST_STAGE = "validation"
 """What a job is about to do before a worker has told anything of it."""

@@ -8,18 +8,11 @@ from app.websocket.access import Access
 from app.websocket.channels import Subject, presence_channel
 from app.websocket.connection import Connection
 from app.websocket.feeds import Feeds
-from app.websocket.messages import (
-    PresenceRequest,
-    PresenceUpdate,
-    RequestId,
-    SetPresence,
-    SubscribePresence,
-    SubscriptionResponse,
-    UnsubscribePresence,
-)
+from app.websocket.messages import PresenceUpdate, SubscriptionResponse
 from app.websocket.payloads import PresenceData, PresenceSubscriptionData
 from app.websocket.presence import Presence, Seat
 from app.websocket.protocols.base_protocol import BaseProtocol
+from app.websocket.requests import PresenceRequest, RequestId, SetPresence, SubscribePresence, UnsubscribePresence
 
 
 class NotSubscribed(Conflict):

@@ -7,15 +7,10 @@ from app.tickets import service as tickets
 from app.tickets.schemas import TicketOut
 from app.websocket.channels import Subject, ticket_channel
 from app.websocket.connection import Connection
-from app.websocket.messages import (
-    GetTicketStatus,
-    SubscribeTicket,
-    SubscriptionResponse,
-    TicketRequest,
-    TicketStatusUpdate,
-)
+from app.websocket.messages import SubscriptionResponse, TicketStatusUpdate
 from app.websocket.payloads import TicketStatusData, TicketSubscriptionData
 from app.websocket.protocols.base_protocol import BaseProtocol
+from app.websocket.requests import GetTicketStatus, SubscribeTicket, TicketRequest
 
 PAGE = 100
 
