@@ -1,7 +1,9 @@
 """Other people's mail servers: an IMAP folder that speaks as much of RFC 3501 as is asked of it."""
 
 import asyncio
+import base64
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +20,10 @@ class Kept:
 
 @dataclass
 class ImapPeer:
-    """`silent_after` answers of commands the connection is cut: what was asked for is done, and nobody hears of it."""
+    """After the answer to `cut_after` the connection is cut: what was asked for is done, and nobody hears of it.
+
+    With `tls` it speaks TLS from the first byte, or, if `upgrades`, after STARTTLS. `overheard` came in the clear.
+    """
 
     password: str = "secret"
     validity: int = 7
@@ -27,6 +32,10 @@ class ImapPeer:
     port: int = 0
     cut_after: str | None = None
     commands: list[str] = field(default_factory=list)
+    overheard: list[str] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
+    upgrades: bool = False
+    bearer: str | None = None
     _next: int = 1
 
     @property
@@ -40,18 +49,30 @@ class ImapPeer:
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator["ImapPeer"]:
-        server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=None if self.upgrades else self.tls)
         async with server:
             self.port = server.sockets[0].getsockname()[1]
             yield self
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"* OK ready\r\n")
+        secure = self.tls is not None and not self.upgrades
         try:
             while line := await reader.readline():
-                tag, _, command = line.decode().strip().partition(" ")
+                tag, _, command = line.decode(errors="replace").strip().partition(" ")
                 self.commands.append(command)
-                answer = self._answer(command)
+                if not secure:
+                    self.overheard.append(command)
+                if command == "STARTTLS" and self.upgrades and self.tls is not None and not secure:
+                    writer.write(f"{tag} OK begin\r\n".encode())
+                    await writer.drain()
+                    await writer.start_tls(self.tls)
+                    secure = True
+                    continue
+                if command == "AUTHENTICATE XOAUTH2":
+                    answer = await self._bearer(reader, writer)
+                else:
+                    answer = self._answer(command, secure=secure)
                 if self.cut_after is not None and command.startswith(self.cut_after):
                     self.cut_after = None
                     return
@@ -60,13 +81,26 @@ class ImapPeer:
                 await writer.drain()
                 if command == "LOGOUT":
                     return
+        except (ssl.SSLError, ConnectionError):
+            # The client does not trust it.
+            return
         finally:
             writer.close()
 
-    def _answer(self, command: str) -> bytes:
+    async def _bearer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"+ \r\n")
+        given = base64.b64decode(await reader.readline()).decode()
+        if self.bearer is not None and given == f"user=desk\x01auth=Bearer {self.bearer}\x01\x01":
+            return b""
+        writer.write(b"+ " + base64.b64encode(b'{"status":"400"}') + b"\r\n")
+        assert await reader.readline() == b"\r\n"
+        return REFUSED
+
+    def _answer(self, command: str, *, secure: bool) -> bytes:
         verb, _, rest = command.partition(" ")
         if verb == "CAPABILITY":
-            return f"* CAPABILITY IMAP4rev1{' MOVE' if self.can_move else ''}\r\n".encode()
+            more = [*(["MOVE"] if self.can_move else []), *(["STARTTLS"] if self.upgrades and not secure else [])]
+            return f"* CAPABILITY {' '.join(['IMAP4rev1', *more])}\r\n".encode()
         if verb == "LOGIN":
             return b"" if rest.endswith(f'"{self.password}"') else REFUSED
         if verb == "SELECT":

@@ -52,6 +52,17 @@ class MailSettings(BaseModel):
     webhook_secret: SecretStr | None = Field(default=None, description="Opens POST /mails/inbound/webhook.")
     webhook_seconds: int = Field(default=300, ge=1, description="How old a signed delivery may be.")
 
+    tls_authorities: Path | None = Field(
+        default=None, description="PEM; authorities of your own for IMAP and SMTP servers, beside the system's."
+    )
+    oauth_token_url: Annotated[str, Field(pattern=r"^https://")] | None = Field(
+        default=None, description="Where access tokens are fetched; then users without a password log in by XOAUTH2."
+    )
+    oauth_client_id: str | None = None
+    oauth_client_secret: SecretStr | None = None
+    oauth_refresh_token: SecretStr | None = Field(default=None, description="Unset: by client_credentials.")
+    oauth_scope: str | None = None
+
     imap_host: str | None = None
     imap_port: int = Field(default=993, ge=1, le=65535)
     imap_security: Security = "tls"
@@ -65,6 +76,7 @@ class MailSettings(BaseModel):
     smtp_in_port: int = Field(default=2525, ge=0, le=65535)
     smtp_in_certificate: Path | None = Field(default=None, description="PEM; with the key, STARTTLS is offered.")
     smtp_in_key: Path | None = None
+    smtp_in_require_tls: bool = Field(default=False, description="Mail is taken after STARTTLS only.")
 
     smtp_host: str | None = Field(default=None, description="The server that takes mail from the desk.")
     smtp_port: int = Field(default=587, ge=1, le=65535)
@@ -85,10 +97,29 @@ class MailSettings(BaseModel):
     def _complete(self) -> Self:
         if self.address is None:
             return self
-        if "imap" in self.sources and not (self.imap_host and self.imap_user and self.imap_password):
-            raise ValueError("The mail source imap needs EVIDESK_MAIL__IMAP_HOST, _IMAP_USER and _IMAP_PASSWORD.")
+        if "imap" in self.sources and not (
+            self.imap_host and self.imap_user and (self.imap_password or self.oauth_token_url)
+        ):
+            raise ValueError(
+                "The mail source imap needs EVIDESK_MAIL__IMAP_HOST, _IMAP_USER and _IMAP_PASSWORD (or _OAUTH_…)."
+            )
         if self.transport == "smtp" and not self.smtp_host:
             raise ValueError("The mail transport smtp needs EVIDESK_MAIL__SMTP_HOST.")
         if (self.smtp_in_certificate is None) != (self.smtp_in_key is None):
             raise ValueError("EVIDESK_MAIL__SMTP_IN_CERTIFICATE and _SMTP_IN_KEY go together.")
+        if self.smtp_in_require_tls and self.smtp_in_certificate is None:
+            raise ValueError("EVIDESK_MAIL__SMTP_IN_REQUIRE_TLS needs _SMTP_IN_CERTIFICATE and _SMTP_IN_KEY.")
+        self._tokens_are_safe()
         return self
+
+    def _tokens_are_safe(self) -> None:
+        if self.oauth_token_url is None:
+            return
+        if not self.oauth_client_id or not (self.oauth_refresh_token or self.oauth_client_secret):
+            raise ValueError(
+                "EVIDESK_MAIL__OAUTH_TOKEN_URL needs _OAUTH_CLIENT_ID and _OAUTH_REFRESH_TOKEN or _OAUTH_CLIENT_SECRET."
+            )
+        imap = "imap" in self.sources and self.imap_password is None and self.imap_security == "none"
+        smtp = self.smtp_user and self.smtp_password is None and self.smtp_security == "none"
+        if imap or (self.transport == "smtp" and smtp):
+            raise ValueError("Access tokens need TLS: set EVIDESK_MAIL__IMAP_SECURITY and _SMTP_SECURITY to it.")

@@ -6,6 +6,7 @@ answers to years of old mail.
 """
 
 import asyncio
+import contextlib
 import imaplib
 import re
 import ssl
@@ -17,13 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.resources import Resources
 from app.core.storage import StorageError
+from app.mail import oauth
 from app.mail.service.intake import Along, Incoming, note_too_large, receive
 from app.mail.service.keeping import note_look
 from app.mail.sources.base import SourceAway, rested
+from app.mail.tls import client_context, trouble
 from app.models.mail import MailSource as SourceRow
 
 T = TypeVar("T")
 
+_NO_STARTTLS = "The IMAP server offers no STARTTLS, which EVIDESK_MAIL__IMAP_SECURITY asks for."
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
 
 
@@ -93,28 +97,43 @@ class ImapSource:
     async def _do(self, action: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(action)
-        except (imaplib.IMAP4.error, OSError, ssl.SSLError) as error:
-            # What the server says may name the account; its kind is enough.
-            raise SourceAway(f"The IMAP server cannot be used ({type(error).__name__}).") from error
+        except oauth.TokenAway as error:
+            raise SourceAway(error.reason) from None
+        except (imaplib.IMAP4.error, OSError) as error:
+            raise SourceAway(f"The IMAP server cannot be used: {trouble(error)}.") from error
 
     def _connected(self) -> imaplib.IMAP4:
         given = self._settings
         host, port, seconds = given.imap_host or "localhost", given.imap_port, given.imap_seconds
-        context = ssl.create_default_context()
         client: imaplib.IMAP4
         if given.imap_security == "tls":
-            client = imaplib.IMAP4_SSL(host, port, ssl_context=context, timeout=seconds)
+            client = imaplib.IMAP4_SSL(host, port, ssl_context=client_context(given), timeout=seconds)
         else:
             client = imaplib.IMAP4(host, port, timeout=seconds)
         try:
             if given.imap_security == "starttls":
-                client.starttls(context)
-            password = given.imap_password.get_secret_value() if given.imap_password else ""
-            client.login(given.imap_user or "", password)
+                _upgrade(client, client_context(given))
+            self._log_in(client)
         except BaseException:
-            client.shutdown()
+            # Its socket is gone if it was TLS that failed, and that is what should be told.
+            with contextlib.suppress(OSError):
+                client.shutdown()
             raise
         return client
+
+    def _log_in(self, client: imaplib.IMAP4) -> None:
+        given = self._settings
+        user = given.imap_user or ""
+        if given.imap_password is not None:
+            client.login(user, given.imap_password.get_secret_value())
+            return
+        # To a second challenge, which says why it was refused, the answer is empty.
+        answers = iter([oauth.response(given, user).encode()])
+        try:
+            client.authenticate("XOAUTH2", lambda _: next(answers, b""))
+        except imaplib.IMAP4.error:
+            oauth.forget(given)
+            raise
 
     def _validity(self, client: imaplib.IMAP4) -> int:
         _good(client.select(_quoted(self._settings.imap_folder)))
@@ -133,6 +152,12 @@ class ImapSource:
             _good(client.uid("COPY", str(uid), _quoted(folder)))
             # Not expunged: that would take along what others have marked.
             _good(client.uid("STORE", str(uid), "+FLAGS.SILENT", r"(\Seen \Deleted)"))
+
+
+def _upgrade(client: imaplib.IMAP4, context: ssl.SSLContext) -> None:
+    if "STARTTLS" not in client.capabilities:
+        raise SourceAway(_NO_STARTTLS)
+    client.starttls(context)
 
 
 def _read_up_to(name: str, validity: int, uid: int) -> Along:
@@ -182,4 +207,5 @@ def _leave(client: imaplib.IMAP4) -> None:
     try:
         client.logout()
     except (imaplib.IMAP4.error, OSError):
-        client.shutdown()
+        with contextlib.suppress(OSError):
+            client.shutdown()

@@ -77,6 +77,10 @@ class SmtpSource:
         self._open -= 1
 
     @property
+    def requires_tls(self) -> bool:
+        return self._settings.smtp_in_require_tls
+
+    @property
     def options(self) -> dict[str, Any]:
         return {"data_size_limit": self._settings.max_bytes, "hostname": self._settings.domain, "timeout": IDLE_SECONDS}
 
@@ -93,7 +97,9 @@ class _Door(SMTP):
     """One connection."""
 
     def __init__(self, source: SmtpSource, tls: ssl.SSLContext | None) -> None:
-        super().__init__(source, ident="Evidesk", tls_context=tls, **source.options)
+        super().__init__(
+            source, ident="Evidesk", tls_context=tls, require_starttls=source.requires_tls, **source.options
+        )
         self._source = source
         self._in = False
 
