@@ -6,16 +6,13 @@ from app.agents import service
 from app.ai_config.schemas import MAX_TIMEOUT_SECONDS
 from app.core.resources import Resources
 from app.core.tasks import task
-from app.jobs.errors import ClaimLost
+from app.jobs.tasks import yielding
 
 
 @task(name="agents.run", time_limit=MAX_TIMEOUT_SECONDS + 60)
+@yielding
 async def run(resources: Resources, job_id: uuid.UUID) -> None:
-    try:
-        await service.execute(resources, job_id)
-    except ClaimLost:
-        # Somebody else finishes it; nothing of this attempt was kept.
-        return
+    await service.execute(resources, job_id)
 
 
 @task(name="agents.give_up")

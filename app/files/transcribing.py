@@ -122,7 +122,7 @@ async def _waits(resources: Resources, claim: Claim, file_id: UUID | None = None
             await service.report_progress(
                 db, claim, file_id=file_id, stage="transcription", fraction=share, message=message
             )
-        await jobs.postpone(db, claim, until=now() + min(max(waited / 4, _REST_FIRST), _REST_MOST))
+        await jobs.rest(db, claim, first=_REST_FIRST, most=_REST_MOST)
     return True
 
 

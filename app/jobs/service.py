@@ -21,6 +21,9 @@ from app.models.base import uuid7
 from app.models.job import Job, JobState
 from app.outbox import writer as outbox
 
+_RESTS_A_WAIT = 4
+"""A job that waited four minutes rests one more: many of them do not storm what is back."""
+
 
 @dataclass(slots=True)
 class Claim:
@@ -133,6 +136,13 @@ async def postpone(db: AsyncSession, claim: Claim, *, until: datetime | None) ->
     if until is not None:
         outbox.add(db, JobDue(job_id=claim.job_id, kind=claim.kind, subject=claim.subject), not_before=until)
     claim.settled = claim.postponed = True
+
+
+async def rest(db: AsyncSession, claim: Claim, *, first: timedelta, most: timedelta) -> None:
+    """Postpone it because what it needs is away; the longer it has waited, the longer. Raises ClaimLost."""
+    job = await find(db, claim.job_id)
+    waited = now() - job.created_at if job is not None else first
+    await postpone(db, claim, until=now() + min(max(waited / _RESTS_A_WAIT, first), most))
 
 
 async def wait(db: AsyncSession, claim: Claim, *, most: timedelta) -> None:

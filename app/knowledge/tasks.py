@@ -10,13 +10,13 @@ from uuid import UUID
 from app.core.resources import Resources
 from app.core.tasks import RECOGNITION_QUEUE, task
 from app.core.telemetry import get_logger, span
+from app.files import service as files
 from app.files.recognition.result import RecognitionFailed, Stage
 from app.files.scanning.verdict import ScannerAway
 from app.files.tasks.recognition import examined, process, recognition_settings
-from app.jobs import claims
 from app.jobs import service as jobs
-from app.jobs.errors import ClaimLost
 from app.jobs.service import Claim
+from app.jobs.tasks import claimed, yielding
 from app.knowledge import service
 from app.knowledge.service import Reading
 
@@ -27,66 +27,8 @@ PROGRESS_SECONDS = 1.0
 
 
 @task(name="knowledge.read", queue=RECOGNITION_QUEUE, time_limit=3600)
-async def read_document(resources: Resources, job_id: UUID) -> None:
-    """ScannerAway is left to the job's own retries."""
-    try:
-        async with claims.hold(resources, UUID(str(job_id))) as claim:
-            if claim is not None:
-                await _read(resources, claim)
-    except (ClaimLost, ScannerAway):
-        return
-
-
-@task(name="knowledge.index", time_limit=3600)
-async def index_document(resources: Resources, job_id: UUID) -> None:
-    try:
-        async with claims.hold(resources, UUID(str(job_id))) as claim:
-            if claim is not None:
-                document_id, version = service.subject_of(claim)
-                await service.index(resources.db, document_id, version, claim=claim)
-    except ClaimLost:
-        return
-
-
-@task(name="knowledge.give_up", time_limit=60)
-async def give_up_document(resources: Resources, job_id: UUID) -> None:
-    async with resources.db.unit_of_work() as db:
-        job = await jobs.find(db, UUID(str(job_id)))
-        if job is not None:
-            document_id, _, version = job.subject.partition(":")
-            await service.give_up(db, UUID(document_id), int(version), reason=job.error or "Given up.")
-
-
-@task(name="knowledge.copy", time_limit=600)
-async def copy_vectors(resources: Resources, job_id: UUID) -> None:
-    try:
-        await service.carry_out_copy(resources, UUID(str(job_id)))
-    except ClaimLost:
-        return
-
-
-@task(name="knowledge.embed", time_limit=7 * 24 * 3600)
-async def embed_all(resources: Resources, job_id: UUID) -> None:
-    try:
-        await service.carry_out_embedding(resources, UUID(str(job_id)))
-    except ClaimLost:
-        return
-
-
-@task(name="knowledge.forget", time_limit=3600)
-async def forget_vectors(resources: Resources, job_id: UUID) -> None:
-    try:
-        await service.carry_out_forgetting(resources, UUID(str(job_id)))
-    except ClaimLost:
-        return
-
-
-@task(name="knowledge.give_up_embedding", time_limit=60)
-async def give_up_embedding(resources: Resources, job_id: UUID) -> None:
-    await service.give_up_embedding(resources, UUID(str(job_id)))
-
-
-async def _read(resources: Resources, claim: Claim) -> None:
+@claimed
+async def read_document(resources: Resources, claim: Claim) -> None:
     async with resources.db.unit_of_work() as db:
         reading = await service.begin_reading(db, claim)
     if reading is None:
@@ -98,6 +40,49 @@ async def _read(resources: Resources, claim: Claim) -> None:
     except RecognitionFailed as failure:
         async with resources.db.unit_of_work() as db:
             await service.fail_reading(db, claim, reason=failure.reason)
+    except ScannerAway as away:
+        log.warning("scanner_away", job=str(claim.job_id), error=str(away))
+        async with resources.db.unit_of_work() as db:
+            await files.postpone_scan(db, claim, resources.settings.scan)
+
+
+@task(name="knowledge.index", time_limit=3600)
+@claimed
+async def index_document(resources: Resources, claim: Claim) -> None:
+    document_id, version = service.subject_of(claim)
+    await service.index(resources.db, document_id, version, claim=claim)
+
+
+@task(name="knowledge.give_up", time_limit=60)
+async def give_up_document(resources: Resources, job_id: UUID) -> None:
+    async with resources.db.unit_of_work() as db:
+        job = await jobs.find(db, job_id)
+        if job is not None:
+            document_id, _, version = job.subject.partition(":")
+            await service.give_up(db, UUID(document_id), int(version), reason=job.error or "Given up.")
+
+
+@task(name="knowledge.copy", time_limit=600)
+@yielding
+async def copy_vectors(resources: Resources, job_id: UUID) -> None:
+    await service.carry_out_copy(resources, job_id)
+
+
+@task(name="knowledge.embed", time_limit=7 * 24 * 3600)
+@yielding
+async def embed_all(resources: Resources, job_id: UUID) -> None:
+    await service.carry_out_embedding(resources, job_id)
+
+
+@task(name="knowledge.forget", time_limit=3600)
+@yielding
+async def forget_vectors(resources: Resources, job_id: UUID) -> None:
+    await service.carry_out_forgetting(resources, job_id)
+
+
+@task(name="knowledge.give_up_embedding", time_limit=60)
+async def give_up_embedding(resources: Resources, job_id: UUID) -> None:
+    await service.give_up_embedding(resources, job_id)
 
 
 async def _read_at(resources: Resources, claim: Claim, reading: Reading, path: Path) -> None:

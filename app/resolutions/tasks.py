@@ -4,28 +4,25 @@ import uuid
 
 from app.core.resources import Resources
 from app.core.tasks import task
-from app.jobs.errors import ClaimLost
+from app.jobs.tasks import yielding
 from app.resolutions import service
 
 
 @task(name="resolutions.advance", time_limit=60)
+@yielding
 async def advance(resources: Resources, job_id: uuid.UUID) -> None:
-    try:
-        await service.advance(resources, uuid.UUID(str(job_id)))
-    except ClaimLost:
-        # Somebody else goes on with it; nothing of this attempt was kept.
-        return
+    await service.advance(resources, job_id)
 
 
 @task(name="resolutions.give_up")
 async def give_up(resources: Resources, job_id: uuid.UUID) -> None:
-    await service.give_up(resources, uuid.UUID(str(job_id)))
+    await service.give_up(resources, job_id)
 
 
 @task(name="resolutions.run_ended")
 async def run_ended(resources: Resources, run_id: uuid.UUID) -> None:
     async with resources.db.unit_of_work() as db:
-        await service.run_ended(db, uuid.UUID(str(run_id)))
+        await service.run_ended(db, run_id)
 
 
 @task(name="resolutions.begin")

@@ -3,14 +3,12 @@
 A message may also be lost: then `service.Rounds` finds what was not done, and makes a job of it.
 """
 
-from uuid import UUID
-
 from app.core.errors import Unavailable
 from app.core.resources import Resources
 from app.core.tasks import task
-from app.jobs import claims
 from app.jobs import service as jobs
-from app.jobs.errors import ClaimLost
+from app.jobs.service import Claim
+from app.jobs.tasks import claimed
 from app.tickets import service
 from app.tickets.errors import TicketMissing
 from app.tickets.schemas import Categorisation
@@ -27,22 +25,17 @@ async def categorise_ticket(resources: Resources, ticket_id: int) -> None:
 
 
 @task(name="tickets.catch_up", time_limit=120)
-async def catch_up(resources: Resources, job_id: UUID) -> None:
-    try:
-        async with claims.hold(resources, UUID(str(job_id))) as claim:
-            if claim is None:
-                return
-            async with resources.db.session() as db:
-                left = await service.left_to_do(db, int(claim.subject))
-            if left is not None and left.embed:
-                await _embed(resources, left.ticket_id)
-            if left is not None and left.categorise:
-                await _categorise(resources, left.ticket_id)
-            # Apart from its results: whoever does the same once more changes nothing.
-            async with resources.db.unit_of_work() as db:
-                await jobs.succeed(db, claim)
-    except ClaimLost:
-        return
+@claimed
+async def catch_up(resources: Resources, claim: Claim) -> None:
+    async with resources.db.session() as db:
+        left = await service.left_to_do(db, int(claim.subject))
+    if left is not None and left.embed:
+        await _embed(resources, left.ticket_id)
+    if left is not None and left.categorise:
+        await _categorise(resources, left.ticket_id)
+    # Apart from its results: whoever does the same once more changes nothing.
+    async with resources.db.unit_of_work() as db:
+        await jobs.succeed(db, claim)
 
 
 async def _embed(resources: Resources, ticket_id: int) -> None:

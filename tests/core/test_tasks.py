@@ -77,6 +77,23 @@ async def test_a_call_takes_nothing_but_ids_by_position() -> None:
         note.call(ID, ["word"])  # type: ignore[arg-type] # what it refuses
 
 
+async def test_an_id_comes_out_of_the_broker_as_it_went_in() -> None:
+    def sent_and_received() -> list[Any]:
+        came: list[Any] = []
+
+        def take(body: Any, message: Message) -> None:
+            came.extend(body[0])
+            message.ack()
+
+        with celery.connection_for_write() as connection:
+            celery.send_task("test.note", args=note.call(ID, "word").args, queue="recognition", connection=connection)
+            with Consumer(connection, queues=celery.conf.task_queues, callbacks=[take], accept=["json"]):
+                connection.drain_events(timeout=30)
+        return came
+
+    assert await asyncio.to_thread(sent_and_received) == [ID, "word"]
+
+
 async def test_the_parts_of_a_long_recording_do_not_keep_other_files_waiting() -> None:
     def order() -> list[str]:
         came: list[str] = []

@@ -1,7 +1,9 @@
 """Documents sent as files: read by a worker, found and cited as any other, and gone with everything of them."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -167,6 +169,22 @@ async def test_what_cannot_be_read_says_why_and_what_was_found_before_still_is(
         job.state, job.error = JobState.FAILED, "Given up after 5 attempts."
     await give_up_document.handler(resources, job.id)
     assert (await shown(api, agent, given_up["doc_id"]))["error"] == "Given up after 5 attempts."
+
+
+async def test_while_the_scanner_is_away_a_document_waits_without_using_up_its_attempts(
+    api: httpx2.AsyncClient, resources: Resources, agent: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = resources.settings.scan.model_copy(update={"clamav": f"unix://{tmp_path}/none"})
+    without = replace(resources, settings=resources.settings.model_copy(update={"scan": scan}))
+    made = await send(api, agent)
+    for _ in range(resources.settings.jobs.max_attempts + 1):
+        await read_all(without, monkeypatch)
+    async with resources.db.session() as db:
+        job = (await db.execute(select(Job).where(Job.kind == READING))).scalar_one()
+    assert (job.state, job.attempts, job.due_at > now()) == ("queued", 0, True)
+    assert (await shown(api, agent, made["doc_id"]))["status"] == "pending"
+    await read_all(resources, monkeypatch)
+    assert (await shown(api, agent, made["doc_id"]))["status"] == "indexed"
 
 
 async def test_deleting_leaves_neither_rows_nor_bytes(

@@ -42,7 +42,7 @@ from app.files.service.rendering import (
     end_rendering,
     want_rendering,
 )
-from app.files.service.scanning import check_scanner, pass_scan, quarantine, wait_for_scanner
+from app.files.service.scanning import check_scanner, pass_scan, postpone_scan, quarantine, wait_for_scanner
 from app.files.service.sharing import share
 from app.files.service.uploading import JOB_KIND, add, attach, reassign
 
@@ -78,6 +78,7 @@ __all__ = [
     "list_files",
     "open_content",
     "pass_scan",
+    "postpone_scan",
     "preview",
     "quarantine",
     "quarantined",

@@ -18,9 +18,6 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.models.file import FileSegment, ProcessingStatus, ScanStatus
 
-_RUNS_A_WAIT = 4
-"""A file that waited four minutes rests one more: many waiting files do not storm a scanner that is back."""
-
 
 async def pass_scan(db: AsyncSession, claim: Claim, *, scanners: str, flags: list[str]) -> None:
     """No harm was found: from now on the file may be read and shown. Raises ClaimLost."""
@@ -55,7 +52,7 @@ async def quarantine(db: AsyncSession, claim: Claim, *, reason: str, stage: str,
 
 
 async def wait_for_scanner(db: AsyncSession, claim: Claim, settings: ScanSettings) -> None:
-    """No verdict can be had just now: the file waits as it is, and the attempt does not count. Raises ClaimLost."""
+    """No verdict can be had just now: the file waits as it is. Raises ClaimLost."""
     file = await ProcessedFiles(db).of_job(claim.job_id)
     if file is None:
         await jobs.fail(db, claim, reason="The file was deleted.")
@@ -63,9 +60,13 @@ async def wait_for_scanner(db: AsyncSession, claim: Claim, settings: ScanSetting
     file.processing_status = ProcessingStatus.PENDING
     message = "Waiting for the virus scanner"
     await report_progress(db, claim, file_id=file.id, stage=FIRST_STAGE, fraction=0.0, message=message)
-    waited = (now() - file.created_at) / _RUNS_A_WAIT
+    await postpone_scan(db, claim, settings)
+
+
+async def postpone_scan(db: AsyncSession, claim: Claim, settings: ScanSettings) -> None:
+    """The job waits for the scanner, and the attempt does not count. Raises ClaimLost."""
     first, most = timedelta(seconds=settings.retry_seconds), timedelta(seconds=settings.retry_most_seconds)
-    await jobs.postpone(db, claim, until=now() + min(max(waited, first), most))
+    await jobs.rest(db, claim, first=first, most=most)
 
 
 async def check_scanner(resources: Resources) -> str | None:

@@ -25,9 +25,9 @@ from app.files.scanning.scanner import open_scanner
 from app.files.scanning.verdict import ScannerAway, Verdict
 from app.files.service import Work
 from app.files.signatures import Group
-from app.jobs import claims
 from app.jobs.errors import ClaimLost
 from app.jobs.service import Claim
+from app.jobs.tasks import claimed
 
 log = get_logger(__name__)
 
@@ -47,39 +47,8 @@ def process() -> RecognitionProcess:
 
 
 @task(name="files.recognise", queue=RECOGNITION_QUEUE, time_limit=TASK_SECONDS)
-async def recognise_file(resources: Resources, job_id: UUID) -> None:
-    try:
-        async with claims.hold(resources, UUID(str(job_id))) as claim:
-            if claim is not None:
-                await _recognise(resources, claim)
-    except ClaimLost:
-        # Somebody else finishes it; nothing of this attempt was kept.
-        return
-
-
-@task(name="files.give_up", time_limit=60)
-async def give_up_file(resources: Resources, job_id: UUID) -> None:
-    async with resources.db.unit_of_work() as db:
-        await service.give_up(db, UUID(str(job_id)))
-
-
-@task(name="files.recognise_part", queue=PARTS_QUEUE, time_limit=TASK_SECONDS)
-async def recognise_part(resources: Resources, job_id: UUID) -> None:
-    try:
-        async with claims.hold(resources, UUID(str(job_id))) as claim:
-            if claim is not None:
-                with span("recognise_part", attempt=claim.attempt):
-                    await transcribing.hear_part(resources, _process, claim, recognition_settings(resources.settings))
-    except ClaimLost:
-        return
-
-
-@task(name="files.give_up_part", time_limit=60)
-async def give_up_part(resources: Resources, job_id: UUID) -> None:
-    await transcribing.give_up_part(resources, UUID(str(job_id)), recognition_settings(resources.settings))
-
-
-async def _recognise(resources: Resources, claim: Claim) -> None:
+@claimed
+async def recognise_file(resources: Resources, claim: Claim) -> None:
     async with resources.db.unit_of_work() as db:
         if await service.wait_again(db, claim):
             return
@@ -90,6 +59,24 @@ async def _recognise(resources: Resources, claim: Claim) -> None:
         if not work.clean and not await _scanned(resources, claim, work, path):
             return
         await _read(resources, claim, work, path)
+
+
+@task(name="files.give_up", time_limit=60)
+async def give_up_file(resources: Resources, job_id: UUID) -> None:
+    async with resources.db.unit_of_work() as db:
+        await service.give_up(db, job_id)
+
+
+@task(name="files.recognise_part", queue=PARTS_QUEUE, time_limit=TASK_SECONDS)
+@claimed
+async def recognise_part(resources: Resources, claim: Claim) -> None:
+    with span("recognise_part", attempt=claim.attempt):
+        await transcribing.hear_part(resources, _process, claim, recognition_settings(resources.settings))
+
+
+@task(name="files.give_up_part", time_limit=60)
+async def give_up_part(resources: Resources, job_id: UUID) -> None:
+    await transcribing.give_up_part(resources, job_id, recognition_settings(resources.settings))
 
 
 async def _scanned(resources: Resources, claim: Claim, work: Work, path: Path) -> bool:

@@ -18,8 +18,8 @@ from app.files.rendering.result import Rendered, RenderLimits, renders
 from app.files.service.keeping import remove
 from app.files.service.rendering import Rendering, ToRender
 from app.files.tasks import recognition
-from app.jobs import claims
-from app.jobs.errors import ClaimLost
+from app.jobs.service import Claim
+from app.jobs.tasks import claimed
 from app.models.base import uuid7
 
 log = get_logger(__name__)
@@ -31,30 +31,25 @@ DERIVED = "derived"
 
 
 @task(name="files.render", queue=RECOGNITION_QUEUE, time_limit=TASK_SECONDS)
-async def render_file(resources: Resources, job_id: UUID) -> None:
-    made: dict[str, Rendering] = {}
-    try:
-        async with claims.hold(resources, UUID(str(job_id))) as claim:
-            if claim is None:
-                return
-            async with resources.db.unit_of_work() as db:
-                wanted = await service.begin_rendering(db, claim)
-            if wanted is None:
-                return
-            await _make(resources, wanted, made)
-            async with resources.db.unit_of_work() as db:
-                noted = await service.complete_rendering(db, claim, made)
-            if not noted:
-                await remove(resources.storage, [one.key for one in made.values()])
-    except ClaimLost:
-        # Somebody else finishes it; what this attempt has stored is collected, as after a crash.
+@claimed
+async def render_file(resources: Resources, claim: Claim) -> None:
+    """What an attempt has stored that lost its claim is collected, as after a crash."""
+    async with resources.db.unit_of_work() as db:
+        wanted = await service.begin_rendering(db, claim)
+    if wanted is None:
         return
+    made: dict[str, Rendering] = {}
+    await _make(resources, wanted, made)
+    async with resources.db.unit_of_work() as db:
+        noted = await service.complete_rendering(db, claim, made)
+    if not noted:
+        await remove(resources.storage, [one.key for one in made.values()])
 
 
 @task(name="files.give_up_rendering", time_limit=60)
 async def give_up_rendering(resources: Resources, job_id: UUID) -> None:
     async with resources.db.unit_of_work() as db:
-        await service.end_rendering(db, UUID(str(job_id)))
+        await service.end_rendering(db, job_id)
 
 
 async def _make(resources: Resources, wanted: ToRender, made: dict[str, Rendering]) -> None:
