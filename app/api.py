@@ -36,7 +36,7 @@ ROOMS = (
     accounts.auth,
     accounts.users,
     # Before ai_config, whose `/ai-config/{agent_type}` would take its addresses.
-    providers.router,
+    *providers.ROUTERS,
     grounding.router,
     *ai_config.ROUTERS,
     evaluations.router,

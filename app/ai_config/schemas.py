@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.schemas import WHOLE, Body, In, Out, Slug, Text
 from app.inference.local.priority_weights import MOST_CATEGORIES, Points, PriorityWeights, Score, Weight
-from app.versions.schemas import VersionOut
+from app.versions.schemas import ValueChanges, VersionOut
 
 MAX_OUTPUT_TOKENS = 200_000
 MAX_TIMEOUT_SECONDS = 900
@@ -149,7 +149,7 @@ class PriorityBands(In):
     critical: Score
 
 
-class PriorityWeightChanges(In, json_schema_extra={"examples": [{"vip": 20}]}):
+class PriorityWeightChanges(ValueChanges, json_schema_extra={"examples": [{"vip": 20}]}):
     """Values to replace; null puts the delivered one back. Those left out stay as they are."""
 
     base: Score | None = None
@@ -166,9 +166,6 @@ class PriorityWeightChanges(In, json_schema_extra={"examples": [{"vip": 20}]}):
     active_outage: Weight | None = None
     repeated_contact: Weight | None = None
     categories: Annotated[dict[Slug, Points], Field(max_length=MOST_CATEGORIES)] | None = None
-
-    def given(self) -> dict[str, Any]:
-        return self.model_dump(include=self.model_fields_set)
 
 
 class PriorityWeightsOut(VersionOut):

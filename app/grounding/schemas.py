@@ -2,12 +2,11 @@ from typing import Any
 
 from pydantic import StrictBool
 
-from app.core.schemas import In
 from app.grounding.thresholds import Share, Thresholds
-from app.versions.schemas import VersionOut
+from app.versions.schemas import ValueChanges, VersionOut
 
 
-class ThresholdChanges(In, json_schema_extra={"examples": [{"confidence": 0.6}]}):
+class ThresholdChanges(ValueChanges, json_schema_extra={"examples": [{"confidence": 0.6}]}):
     """Values to replace; null puts the delivered one back. Those left out stay as they are."""
 
     confidence: Share | None = None
@@ -18,9 +17,6 @@ class ThresholdChanges(In, json_schema_extra={"examples": [{"confidence": 0.6}]}
     identifiers: StrictBool | None = None
     conflicts: StrictBool | None = None
     calibration: dict[str, Any] | None = None
-
-    def given(self) -> dict[str, Any]:
-        return self.model_dump(include=self.model_fields_set)
 
 
 class ThresholdsOut(VersionOut):

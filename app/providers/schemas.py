@@ -3,12 +3,12 @@ from typing import Any
 
 from pydantic import Field
 
-from app.core.schemas import In, Out
+from app.core.schemas import Out
 from app.inference.platform import Platform
-from app.versions.schemas import VersionOut
+from app.versions.schemas import ValueChanges, VersionOut
 
 
-class PlatformChanges(In, json_schema_extra={"examples": [{"costs": {"monthly_budget_usd": 200}}]}):
+class PlatformChanges(ValueChanges, json_schema_extra={"examples": [{"costs": {"monthly_budget_usd": 200}}]}):
     """Whole sections to replace; null puts the delivered section back. Those left out stay as they are."""
 
     fallbacks: dict[str, Any] | None = None
@@ -18,9 +18,6 @@ class PlatformChanges(In, json_schema_extra={"examples": [{"costs": {"monthly_bu
     costs: dict[str, Any] | None = None
     cache: dict[str, Any] | None = None
     safety: dict[str, Any] | None = None
-
-    def given(self) -> dict[str, Any]:
-        return self.model_dump(include=self.model_fields_set)
 
 
 class PlatformOut(VersionOut):

@@ -21,5 +21,12 @@ class VersionOut(Out):
     updated_by: str | None
 
 
+class ValueChanges(In):
+    """Every field may be left out; null puts the delivered value back."""
+
+    def given(self) -> dict[str, Any]:
+        return self.model_dump(include=self.model_fields_set)
+
+
 class VersionRollback(In, json_schema_extra={"examples": [{"version": 0}]}):
     version: Annotated[int, Field(ge=0, le=2**31 - 1, description="0: as delivered."), WHOLE]
