@@ -54,7 +54,10 @@ def versioned(
     )(update)
 
     @router.get(
-        "/history", name=f"{said.name}_history", response_model=list[out], responses=documented(BadCursor, Invalid)
+        "/history",
+        name=f"{said.name}_history",
+        response_model=list[out],  # type: ignore[valid-type] # read at run time
+        responses=documented(BadCursor, Invalid),
     )
     async def history(
         who: AdminUser, db: ReadSession, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 20
