@@ -182,10 +182,12 @@ def load_knowledge(
     username: Annotated[str, typer.Option(help="A member of staff.")] = "admin",
     url: Annotated[str | None, typer.Option(help="Of the API; left out: this installation's.")] = None,
     role: Annotated[list[str] | None, typer.Option(help="Who may read them; left out: everybody.")] = None,
+    team: Annotated[list[str] | None, typer.Option(help="Which teams may read them.")] = None,
 ) -> None:
     """Load a folder of documents; again, to replace what changed. Asks for a password unless the settings hold it."""
     named = [str(folder), "--username", username, *(["--url", url] if url else [])]
-    _become("app.commands.load_knowledge", *named, *(f"--role={one}" for one in role or ()), needs=[])
+    readers = [*(f"--role={one}" for one in role or ()), *(f"--team={one}" for one in team or ())]
+    _become("app.commands.load_knowledge", *named, *readers, needs=[])
 
 
 @knowledge.command()

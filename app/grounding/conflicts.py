@@ -12,7 +12,8 @@ from typing import Final
 from app.grounding.evidence import Excerpt
 from app.grounding.outcome import Citation, Conflict
 from app.inference.embedding import likeness
-from app.inference.wording import codes, denies, figures, sentences, terms
+from app.inference.sentences import sentences
+from app.inference.wording import codes, denies, figures, terms
 
 ALIKE: Final = 0.7
 """Share of their terms, figures left out, that two sentences must have in common to be nearly the same."""

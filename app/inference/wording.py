@@ -1,12 +1,10 @@
 """What a sentence says in words that can be compared: its terms, its figures, and whether it denies."""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 _WORD: Final = re.compile(r"[^\W_](?:[\w.\-/:'’]*[^\W_])?")
 _PART: Final = re.compile(r"[._\-/:'’]+")
-_END: Final = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+|\n+")
 _FIGURE: Final = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _CODE: Final = re.compile(r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z._-])[A-Za-z\d][\w.-]{2,}")
 _IDENTIFIER: Final = re.compile(r"(?=.*[a-z]).*\d{3}")
@@ -227,17 +225,6 @@ def figures(text: str) -> set[str]:
 
 def denies(text: str) -> bool:
     return len(_DENIAL.findall(text)) % 2 == 1
-
-
-def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of sentences, or of lines, without the white space around them."""
-    start = 0
-    for end, after in [*((match.start(), match.end()) for match in _END.finditer(text)), (len(text), len(text))]:
-        piece = text[start:end]
-        if bare := piece.strip():
-            first = start + len(piece) - len(piece.lstrip())
-            yield first, first + len(bare)
-        start = after
 
 
 def _stem(word: str) -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.inference.sentences import sentences
+
 TARGET_CHARS = 900
 """What the sentence model reads of a passage (256 word pieces) is about so long."""
 OVERLAP_CHARS = 150
@@ -18,7 +20,6 @@ HEADING_CHARS = 200
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.+?)[ \t#]*$")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+\S")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+|\n+")
 _SPACE = re.compile(r"\s")
 Cut = tuple[int, int]
 
@@ -58,17 +59,6 @@ def passages(text: str, *, target: int = TARGET_CHARS, overlap: int = OVERLAP_CH
     if held:
         found.append(_passage(held))
     return found
-
-
-def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[Cut]:
-    """Spans of sentences, or of lines, without the white space around them."""
-    stop = len(text) if end is None else end
-    for match in _SENTENCE_END.finditer(text, start, stop):
-        if (cut := _trimmed(text, start, match.start())) is not None:
-            yield cut
-        start = match.end()
-    if (cut := _trimmed(text, start, stop)) is not None:
-        yield cut
 
 
 def _passage(held: list[_Block]) -> Passage:

@@ -48,6 +48,10 @@ def evidesk(*words: str) -> tuple[int, str]:
         (["knowledge", "reembed", "local"], ["-m", "app.commands.reembed", "--", "local"]),
         (["knowledge", "reindex"], ["-m", "app.commands.reindex"]),
         (["openapi", "x.json"], ["-m", "app.commands.openapi", "x.json"]),
+        (
+            ["knowledge", "load", "docs", "--role", "agent", "--team", "billing"],
+            ["-m", "app.commands.load_knowledge", "docs", "--username", "admin", "--role=agent", "--team=billing"],
+        ),
     ],
 )
 def test_a_command_becomes_its_process(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.inference.embedding import likeness
-from app.inference.wording import sentences, terms
+from app.inference.sentences import sentences
+from app.inference.wording import terms
 
 SENTENCES_MOST: Final = 5
 SENTENCES_LOOKED_AT: Final = 60
@@ -55,7 +56,10 @@ def answer(question: str, material: Facts) -> Facts:
     chosen = sorted(found, key=lambda one: -one.score)[:SENTENCES_MOST]
     chosen = sorted((one for one in chosen if one.score >= NEAR_BEST * best), key=lambda one: one.place)
     return {
-        "sentences": [{"text": one.text, "citations": [{"passage": one.passage, "quote": one.text}]} for one in chosen]
+        "sentences": [
+            {"text": " ".join(one.text.split()), "citations": [{"passage": one.passage, "quote": one.text}]}
+            for one in chosen
+        ]
     }
 
 

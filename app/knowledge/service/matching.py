@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.language import UNKNOWN, language_of
 from app.inference.reranking import Reranker
-from app.inference.wording import codes, identifiers, kind_of, sentences, spellings
+from app.inference.sentences import sentences
+from app.inference.wording import codes, identifiers, kind_of, spellings
 from app.knowledge import ranking
 from app.knowledge.language import configuration
 from app.knowledge.repository import PassageRepository, embeddings
@@ -68,8 +69,9 @@ class Matches:
 
 def subject_of_question(question: str) -> str:
     """Its first sentence or line: mail has its subject there, and people say first what they want."""
-    start, end = next(iter(sentences(question)), (0, len(question)))
-    return question[start:end]
+    line = question.strip().split("\n", maxsplit=1)[0]
+    start, end = next(iter(sentences(line)), (0, len(line)))
+    return line[start:end]
 
 
 async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Reranker | None = None) -> Matches:
