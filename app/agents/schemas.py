@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, RootModel
 
-from app.core.schemas import Body, In, Line, Out, RowId, Slug
+from app.core.schemas import WHOLE, Body, GivenId, In, Line, Out, Slug
 from app.inference.operations import Operation
 from app.models.ticket import Priority
 
@@ -92,7 +92,7 @@ class Evidence(BaseModel):
 class TicketDraftResult(BaseModel):
     """What the support agent answers; `ticket_id` is what the tool create_ticket returned."""
 
-    ticket_id: RowId | None = None
+    ticket_id: GivenId | None = None
     title: Line
     description: Body
     category: Slug
@@ -132,7 +132,7 @@ class CategorizationResult(BaseModel):
 
 class CreateTicketOut(SettledTicket):
     run_id: uuid.UUID
-    ticket_id: RowId
+    ticket_id: GivenId
 
 
 class CategorizeOut(CategorizationResult):
@@ -261,9 +261,9 @@ class ToolTokenOut(Out):
 class BatchIn(In, json_schema_extra={"examples": [{"operation": "categorize", "tickets": [1, 2], "parallelism": 2}]}):
     operation: Operation
     tickets: Annotated[
-        list[RowId], Field(min_length=1, max_length=500), AfterValidator(lambda ids: list(dict.fromkeys(ids)))
+        list[GivenId], Field(min_length=1, max_length=500), AfterValidator(lambda ids: list(dict.fromkeys(ids)))
     ]
-    parallelism: Annotated[int, Field(ge=1, le=32, description="Runs at the same time.")] = 4
+    parallelism: Annotated[int, Field(ge=1, le=32, description="Runs at the same time."), WHOLE] = 4
 
 
 class BatchItemOut(Out):

@@ -77,6 +77,10 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_refuse_number), AfterValidato
 
 BIGINT_MAX = 2**63 - 1
 RowId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
+"""In an address, where digits are text."""
+
+GivenId = Annotated[RowId, WHOLE]
+"""In a body, where a number is a number."""
 
 
 class In(BaseModel):

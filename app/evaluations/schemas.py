@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from app.agents.schemas import JsonObject
 from app.ai_config.catalogue import AgentType
@@ -34,8 +34,20 @@ class Wanted(BaseModel):
         return self
 
 
+def _form(given: object) -> str:
+    if isinstance(given, dict | Wanted):
+        return "bounds"
+    return "any_of" if isinstance(given, list) else "value"
+
+
 Value = bool | int | Number | Short | None
-Expected = Value | Wanted | Annotated[list[Value], Field(min_length=1, max_length=50)]
+Expected = Annotated[
+    Annotated[Value, Tag("value")]
+    | Annotated[Wanted, Tag("bounds")]
+    | Annotated[list[Value], Field(min_length=1, max_length=50), Tag("any_of")],
+    # So that a wrong one is told what is wrong with it, and not all that it might have been instead.
+    Discriminator(_form),
+]
 
 
 class Case(In):

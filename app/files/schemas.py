@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from app.core.pagination import Cursor, Limit
-from app.core.schemas import BIGINT_MAX, In, Out, RowId, Text
+from app.core.schemas import BIGINT_MAX, WHOLE, GivenId, In, Out, RowId, Text
 from app.models.file import ProcessingStatus, ScanStatus
 
 Sha256 = Annotated[str, Query(pattern=r"^[0-9a-fA-F]{64}$", description="Of the content, in hexadecimal.")]
@@ -122,9 +122,9 @@ class DirectUploadIn(In):
 
     filename: Text = Field(min_length=1, max_length=1000)
     filetype: Text | None = Field(default=None, max_length=255, description="A hint: the content tells the type.")
-    size: int = Field(ge=1, le=BIGINT_MAX, description="Bytes.")
+    size: Annotated[int, Field(ge=1, le=BIGINT_MAX, description="Bytes."), WHOLE]
     sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", description="Of the content, in hexadecimal.")
-    ticket_id: RowId | None = Field(default=None, description="A ticket to hang it on.")
+    ticket_id: GivenId | None = Field(default=None, description="A ticket to hang it on.")
 
 
 class UploadPartOut(Out):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, StrictBool
 
-from app.core.schemas import Body, In, Line, Out, RowId
+from app.core.schemas import Body, GivenId, In, Line, Out
 from app.integrations.github.client import GitHubCredentials, GitHubSettings
 from app.integrations.jira.client import JiraCredentials, JiraSettings
 from app.integrations.salesforce.client import SalesforceCredentials, SalesforceSettings
@@ -89,7 +89,7 @@ class IntegrationsHealth(Out):
 
 
 class ExportIn(In, json_schema_extra={"examples": [{"ticket_id": 1}]}):
-    ticket_id: RowId
+    ticket_id: GivenId
     title: Line | None = Field(default=None, description="Left out: the ticket's.")
     description: Body | None = Field(default=None, description="Left out: the ticket's.")
 

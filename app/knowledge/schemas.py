@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from app.core.auth import Role
 from app.core.pagination import Cursor, Limit
-from app.core.schemas import In, Line, Out, RowId, Slug, Text
+from app.core.schemas import GivenId, In, Line, Out, RowId, Slug, Text
 from app.models.knowledge import DocumentStatus, EmbeddingState
 
 MAX_TEXT = 2_000_000
@@ -23,7 +23,7 @@ class Acl(In):
     public: bool = Field(default=False, description="Everybody, customers too, and whoever asks by mail.")
     roles: list[Role] = Field(default_factory=list, max_length=10)
     teams: list[Slug] = Field(default_factory=list, max_length=100)
-    people: list[RowId] = Field(default_factory=list, max_length=1000)
+    people: list[GivenId] = Field(default_factory=list, max_length=1000)
 
     @model_validator(mode="after")
     def _names_somebody(self) -> "Acl":

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from app.agents.results import TicketType
-from app.core.schemas import Body, In, Out, Slug, Text
+from app.core.schemas import WHOLE, Body, In, Out, Slug, Text
 from app.models.resolution import DecisionStatus, DraftStatus, ResolutionStatus, SyncStatus
 from app.models.ticket import Priority
 
-Rating = Annotated[int, Field(ge=1, le=5, description="1 is useless, 5 is perfect.")]
+Rating = Annotated[int, Field(ge=1, le=5, description="1 is useless, 5 is perfect."), WHOLE]
 Note = Annotated[Text, Field(max_length=2_000)]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypedDict, cast
 from pydantic import AfterValidator, Field
 
 from app.core.pagination import Cursor, Limit
-from app.core.schemas import Body, In, Line, Moment, Out, RowId, Slug, Text
+from app.core.schemas import Body, GivenId, In, Line, Moment, Out, Slug, Text
 from app.models.ticket import Priority, TicketStatus, Visibility
 
 MAX_TAGS = 20
@@ -101,7 +101,7 @@ class TicketPut(
     category: Slug
     team: Slug | None = None
     tags: Tags = Field(default_factory=list)
-    assignee_id: RowId | None = None
+    assignee_id: GivenId | None = None
 
     def edit(self) -> TicketEdit:
         return cast("TicketEdit", self.model_dump())
@@ -120,7 +120,7 @@ class TicketPatch(In, json_schema_extra={"examples": [{"priority": "high", "tags
     category: Slug = Field(default_factory=str)
     team: Slug | None = Field(default_factory=lambda: None)
     tags: Tags | None = Field(default_factory=lambda: None)
-    assignee_id: RowId | None = Field(default_factory=lambda: None)
+    assignee_id: GivenId | None = Field(default_factory=lambda: None)
 
     def edit(self) -> TicketEdit:
         sent = self.model_dump(include=self.model_fields_set)

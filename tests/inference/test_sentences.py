@@ -14,11 +14,9 @@ def said(text: str) -> list[str]:
 
 
 def test_a_line_that_only_wraps_is_read_on() -> None:
-    assert said(WRAPPED) == [
-        "The memory is a copy of what the database holds: while it is away or behind, the messages are read instead, "
-        "and a late writer never overwrites a later state.",
-        "It ends when all can be found; what cannot be read is named.",
-    ]
+    first, second = said(WRAPPED)
+    assert first.endswith("the messages are read instead, and a late writer never overwrites a later state.")
+    assert second == "It ends when all can be found; what cannot be read is named."
 
 
 @pytest.mark.parametrize(

@@ -171,4 +171,5 @@ _SLIPS = ("positive test case", "in header - object with unexpected properties")
 def _is_generators_own(interaction: Interaction, message: str) -> bool:
     """Following a link, it sends an empty list's id as the word None; it judges good data as bad, and a header that no
     document names as a wrong request, where HTTP lets anybody add one."""
-    return urlsplit(interaction.request.uri).path.endswith("/None") or any(slip in message for slip in _SLIPS)
+    segments = urlsplit(interaction.request.uri).path.split("/")
+    return "None" in segments or any(slip in message for slip in _SLIPS)

@@ -2,14 +2,17 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import BaseModel, ValidationError
 
 from app.commands import errors
 from app.commands.openapi import document
+from app.core.schemas import In
 from tests.conftest import ROOT
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -42,6 +45,27 @@ def test_the_document_is_valid_openapi() -> None:
 def test_bounds_are_written_in_words_that_json_schema_knows() -> None:
     """Pydantic writes `ge` instead of `minimum` where a validator stands between the type and its bound."""
     assert not re.findall(r'"(?:ge|gt|le|lt|min_length|max_length)":', WRITTEN)
+
+
+def inputs(base: type[BaseModel] = In) -> Iterator[type[BaseModel]]:
+    """Of bodies; the socket takes digits too."""
+    for kind in base.__subclasses__():
+        if f'/{kind.__name__}"' in WRITTEN and not kind.__module__.startswith("app.websocket"):
+            yield kind
+        yield from inputs(kind)
+
+
+@pytest.mark.parametrize("kind", sorted(set(inputs()), key=lambda one: one.__qualname__), ids=lambda one: one.__name__)
+def test_bodies_take_numbers_alone_for_numbers(kind: type[BaseModel]) -> None:
+    for name, schema in kind.model_json_schema().get("properties", {}).items():
+        types = {one.get("type") for one in (schema, *schema.get("anyOf", ()))}
+        if not types & {"integer", "number"}:
+            continue
+        for wrong, its_type in ((True, "boolean"), ("1", "string")):
+            with pytest.raises(ValidationError) as refused:
+                kind.model_validate({name: wrong})
+            named = {error["loc"][0] for error in refused.value.errors() if error["loc"]}
+            assert name in named or its_type in types, (kind.__name__, name, wrong)
 
 
 def test_every_tag_is_described_and_used() -> None:
