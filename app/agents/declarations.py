@@ -17,6 +17,7 @@ from app.agents.results import (
     QualityResult,
     ReplyResult,
     RoutingResult,
+    SummaryResult,
     TriageResult,
 )
 from app.agents.schemas import CategorizationResult, TicketDraftResult
@@ -96,6 +97,7 @@ ANSWERS: dict[AgentType, type[BaseModel]] = {
     AgentType.LEARNING: LearningResult,
     AgentType.ANSWER: GroundedDraft,
     AgentType.ENTAILMENT: EntailmentResult,
+    AgentType.SUMMARY: SummaryResult,
 }
 
 

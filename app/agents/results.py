@@ -104,6 +104,12 @@ class EntailmentResult(BaseModel):
     claims: Annotated[list[ClaimSupport], Field(max_length=100)]
 
 
+class SummaryResult(BaseModel):
+    """What a conversation was about so far, for whoever goes on with it."""
+
+    summary: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
 class QualityResult(BaseModel):
     verdict: Literal["pass", "revise", "reject"]
     has_solution: bool

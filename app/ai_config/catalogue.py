@@ -60,6 +60,7 @@ class AgentType(StrEnum):
     LEARNING = "learning"
     ANSWER = "answer"
     ENTAILMENT = "entailment"
+    SUMMARY = "summary"
 
 
 AGENT_OF: dict[Operation, AgentType] = {
@@ -75,6 +76,7 @@ AGENT_OF: dict[Operation, AgentType] = {
     Operation.LEARN: AgentType.LEARNING,
     Operation.ANSWER: AgentType.ANSWER,
     Operation.JUDGE_CLAIMS: AgentType.ENTAILMENT,
+    Operation.SUMMARIZE: AgentType.SUMMARY,
 }
 
 
@@ -153,7 +155,8 @@ POLICIES: dict[AgentType, ToolPolicy] = {
     AgentType.QUALITY: _ALONE,
     AgentType.ESCALATION: _ALONE,
     AgentType.LEARNING: _ALONE,
-    # They work from what was found, and from nothing else.
+    # They work from what they are given, and from nothing else.
     AgentType.ANSWER: ToolPolicy(frozenset(), frozenset(), ()),
     AgentType.ENTAILMENT: ToolPolicy(frozenset(), frozenset(), ()),
+    AgentType.SUMMARY: ToolPolicy(frozenset(), frozenset(), ()),
 }

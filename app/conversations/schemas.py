@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from app.core.auth import Principal
 from app.core.pagination import Cursor, Limit
 from app.core.schemas import Body, In, Out, Text
-from app.models.conversation import SessionStatus, Speaker, Staleness
+from app.models.conversation import Escalation, SessionStatus, Speaker, Staleness
 from app.models.ticket import Priority
 
 SourceId = Annotated[Text, Field(min_length=1, max_length=200)]
@@ -20,6 +21,13 @@ class SessionIn(In, json_schema_extra={"examples": [{"channel": "web"}]}):
     channel: Literal["web", "api"] = "web"
 
 
+class RecapOut(Out):
+    text: str
+    until: int = Field(description="The position of the last message it covers.")
+    model: str
+    config_version: int | None
+
+
 class SessionOut(Out):
     """`reason` is why it was handed over; `summary` is kept up to date while the conversation goes on."""
 
@@ -29,6 +37,10 @@ class SessionOut(Out):
     ticket_id: int | None
     reason: str | None
     summary: str
+    recap: RecapOut | None = Field(
+        default=None,
+        description="What a model makes of all but the last messages; for staff, once the conversation is long.",
+    )
     created_at: datetime
     updated_at: datetime
     resolved_at: datetime | None
@@ -93,7 +105,7 @@ class EscalateIn(In, json_schema_extra={"examples": [{"note": "The customer soun
 
 class EscalationOut(Out):
     """What the person who takes over is given. `evidence` holds the question, the passages found and what the gate
-    measured, as far as the question got."""
+    measured, as far as the question got, and for staff the `recap` of a long conversation."""
 
     session_id: UUID
     ticket_id: int
@@ -108,6 +120,14 @@ class EscalationOut(Out):
     answered_at: datetime | None = Field(description="When a person first said something after it.")
     breached_at: datetime | None = Field(description="When it was seen that nobody had by the time it was due.")
     created_at: datetime
+
+    @classmethod
+    def of(cls, row: Escalation, who: Principal) -> Self:
+        """As `who` may see it: a model's recap in the evidence is for the staff."""
+        found = cls.model_validate(row)
+        if not who.is_staff:
+            found.evidence = {name: value for name, value in found.evidence.items() if name != "recap"}
+        return found
 
 
 class ResolveIn(In, json_schema_extra={"examples": [{"resolution": "The fuse was replaced."}]}):

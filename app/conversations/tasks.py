@@ -54,6 +54,14 @@ async def overdue(resources: Resources, claim: Claim) -> None:
         await jobs.succeed(db, claim)
 
 
+@task(name="conversations.recap", time_limit=600)
+async def recap(resources: Resources, job_id: UUID) -> None:
+    try:
+        await service.recap(resources, UUID(str(job_id)))
+    except ClaimLost:
+        return
+
+
 @task(name="conversations.recheck", time_limit=900)
 @claimed
 async def recheck(resources: Resources, claim: Claim) -> None:

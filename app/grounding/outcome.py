@@ -20,9 +20,13 @@ class Reason(StrEnum):
     CUSTOMER_REQUEST = "customer_request"
 
 
+SUMMARY = "summary"
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was said before: `role` is customer, assistant or agent."""
+    """What was said before: `role` is customer, assistant or agent; of the first one it may be SUMMARY, which stands
+    for what lies before the others."""
 
     role: str
     text: str

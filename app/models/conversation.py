@@ -80,6 +80,13 @@ class Conversation(Identified, Stamped, Base):
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     reason: Mapped[str | None] = mapped_column(String(40))
     summary: Mapped[str] = mapped_column(Text, default="")
+    # What a model made of the messages up to position `recap_until`; empty where there is nothing of the kind.
+    recap_text: Mapped[str] = mapped_column(Text, default="", server_default="")
+    recap_until: Mapped[int] = mapped_column(default=0, server_default="0")
+    recap_model: Mapped[str | None] = mapped_column(String(200))
+    recap_config: Mapped[int | None]
+    # Rises with every change of it: who began before the last one changes nothing.
+    recap_revision: Mapped[int] = mapped_column(default=0, server_default="0")
     messages: Mapped[int] = mapped_column(default=0)
     events: Mapped[int] = mapped_column(default=0)
     # Public comments of the ticket up to this one are in the conversation.
@@ -101,6 +108,11 @@ class Conversation(Identified, Stamped, Base):
         if self.status == SessionStatus.RESOLVED:
             raise ImpossibleMove(self.status, SessionStatus.RESOLVED)
         self.status, self.resolved_at, self.updated_at = SessionStatus.RESOLVED, now(), now()
+
+    def sum_up(self, text: str, *, until: int, model: str | None, config: int | None) -> None:
+        """Another recap, or with an empty text none any more."""
+        self.recap_text, self.recap_until, self.recap_model, self.recap_config = text, until, model, config
+        self.recap_revision += 1
 
     def next_position(self) -> int:
         self.messages += 1

@@ -11,6 +11,7 @@ from app.conversations import events as conversations
 from app.conversations import tasks as conversation_tasks
 from app.conversations.service import FOLLOW as CONVERSATION_FOLLOW
 from app.conversations.service import OVERDUE as CONVERSATION_OVERDUE
+from app.conversations.service import RECAP as CONVERSATION_RECAP
 from app.conversations.service import RESCUE as CONVERSATION_RESCUE
 from app.conversations.service import TURN as CONVERSATION_TURN
 from app.evaluations import tasks as evaluation_tasks
@@ -146,6 +147,8 @@ def _conversations(subscriptions: Subscriptions) -> None:
     subscriptions.job(CITED, run=conversation_tasks.recheck, exhausted=None)
     subscriptions.job(CONVERSATION_OVERDUE, run=conversation_tasks.overdue, exhausted=None)
     subscriptions.on(conversations.SessionOverdue, pushes.ticket_overdue)
+    # The conversation does without, and the next messages bring another one.
+    subscriptions.job(CONVERSATION_RECAP, run=conversation_tasks.recap, exhausted=None)
 
 
 def _mail(subscriptions: Subscriptions) -> None:

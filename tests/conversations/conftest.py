@@ -28,6 +28,7 @@ _CARRIED_OUT: Sequence[Task[Any]] = (
     tasks.follow_job,
     tasks.recheck,
     tasks.overdue,
+    tasks.recap,
     knowledge_tasks.index_document,
 )
 

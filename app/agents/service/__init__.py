@@ -1,6 +1,6 @@
 """What can be done with runs: ask for one, carry it out, wait for it, look at it."""
 
-from app.agents.service.answering import Claim, Written, judge_claims, write_answer
+from app.agents.service.answering import Claim, Summary, Written, judge_claims, summarize, write_answer
 from app.agents.service.batches import batch_shown, start_batch
 from app.agents.service.executing import execute, file_processed, give_up
 from app.agents.service.opening import NewTicket, open_ticket
@@ -15,6 +15,7 @@ __all__ = [
     "Claim",
     "NewTicket",
     "RepeatKey",
+    "Summary",
     "Written",
     "ask",
     "batch_shown",
@@ -27,6 +28,7 @@ __all__ = [
     "request",
     "shown",
     "start_batch",
+    "summarize",
     "tool_token",
     "try_alone",
     "try_out",

@@ -1,5 +1,5 @@
-"""Drafts of answers, and judgements of them: no run that anybody waits for or looks at, but with the same models,
-limits, privacy and price."""
+"""Drafts of answers, judgements of them, and summaries: no run that anybody waits for or looks at, but with the same
+models, limits, privacy and price."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.agents.errors import RunFailure
-from app.agents.results import EntailmentResult, GroundedDraft
+from app.agents.results import EntailmentResult, GroundedDraft, SummaryResult
 from app.agents.running import Meter, Prompt, run_agent
 from app.agents.service.equipping import equipped
 from app.ai_config import service as ai_config
@@ -31,6 +31,13 @@ from app.providers import service as providers
 class Written:
     draft: GroundedDraft
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    text: str
+    model: str
+    config_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,31 @@ async def judge_claims(
         if one.number in judged:
             judged[one.number] = one.support
     return judged
+
+
+async def summarize(
+    resources: Resources,
+    who: Principal,
+    *,
+    before: str,
+    messages: Sequence[dict[str, str]],
+    resolve: ResolveModel = resolve_model,
+) -> Summary | None:
+    """One summary of the one `before` and of the messages after it. None where `local` is configured or had to stand
+    in: extraction is done without being asked for. Raises RunFailure."""
+    setting = await _setting(resources, who, Operation.SUMMARIZE)
+    if setting.config.model == LOCAL_MODEL:
+        return None
+    prompt = Prompt(
+        operation=Operation.SUMMARIZE,
+        user_input="",
+        files=[],
+        material={"summary": before, "messages": list(messages)},
+    )
+    found, model = await _run(resources, who, prompt, setting, resolve)
+    # PostgreSQL refuses a NUL, and a model may write anything.
+    text = SummaryResult.model_validate(found).summary.replace("\x00", " ").strip()
+    return None if model == LOCAL_MODEL or not text else Summary(text, model, setting.config.version)
 
 
 async def _setting(resources: Resources, who: Principal, operation: Operation) -> _Setting:

@@ -16,6 +16,7 @@ from app.conversations.service.opening import (
     start,
 )
 from app.conversations.service.overdue import OVERDUE, mark_overdue
+from app.conversations.service.recapping import RECAP, recap
 from app.conversations.service.resolving import resolve
 from app.conversations.service.saying import TURN, say
 from app.conversations.service.streaming import check, stream
@@ -24,6 +25,7 @@ from app.conversations.service.withdrawing import withdraw
 __all__ = [
     "FOLLOW",
     "OVERDUE",
+    "RECAP",
     "RESCUE",
     "TURN",
     "Answerer",
@@ -42,6 +44,7 @@ __all__ = [
     "message",
     "messages",
     "new_event",
+    "recap",
     "recheck",
     "resolve",
     "say",

@@ -24,7 +24,7 @@ from app.core.resources import Resources
 from app.core.settings import ConversationSettings
 from app.core.telemetry import correlation_id, get_logger
 from app.grounding import service as grounding
-from app.grounding.outcome import Answer, Reason, Refusal, Turn
+from app.grounding.outcome import SUMMARY, Answer, Reason, Refusal, Turn
 from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.service import Claim
@@ -87,7 +87,10 @@ async def _question(resources: Resources, message_id: UUID) -> _Question | None:
             return None
         who, active = await repository.customer(db, session.customer_id)
         who = replace(who, proven=not message.unproven)
+        recap = session.recap_text if session.recap_until < message.position else ""
     context = await remembering.before(resources, session.id, message.position)
+    if recap:
+        context = (Turn(role=SUMMARY, text=recap), *context)
     return _Question(session.id, message.content, who, active, context)
 
 

@@ -11,7 +11,7 @@ from app.conversations.errors import SessionResolved
 from app.conversations.events import SessionEscalated
 from app.conversations.repository import ConversationRepository, MessageRepository
 from app.conversations.schemas import EscalationOut
-from app.conversations.service.recording import append, tell_status
+from app.conversations.service.recording import append, recap_of, tell_status
 from app.conversations.summary import lead
 from app.core.auth import Principal
 from app.core.clock import now
@@ -47,7 +47,7 @@ async def hand_over(
     """At somebody's wish. The same event hands over once. Raises SessionMissing and SessionResolved."""
     session = await ConversationRepository(db, who).get(session_id, lock=True)
     made = await escalate(db, settings, session, event=event, reason=Reason.CUSTOMER_REQUEST, note=note, by=who)
-    return EscalationOut.model_validate(made)
+    return EscalationOut.of(made, who)
 
 
 async def escalate(
@@ -78,6 +78,7 @@ async def escalate(
     words = "\n\n".join(message.content for message in asked) or "A customer asks for a person."
     found = await tickets.categorize(db, description=words[:20_000])
     due_at = now() + timedelta(hours=due_hours(settings, found.priority))
+    recap = recap_of(session)
     made = Escalation(
         session_id=session.id,
         event=event,
@@ -85,7 +86,7 @@ async def escalate(
         note=note,
         summary=session.summary,
         transcript=[_spoken(message) for message in said],
-        evidence=evidence or {},
+        evidence={**(evidence or {}), **({} if recap is None else {"recap": recap.model_dump(mode="json")})},
         team=found.team,
         priority=found.priority,
         due_at=due_at,
@@ -167,10 +168,11 @@ def _passage(passage: dict[str, Any]) -> str:
 def _report(session: Conversation, made: Escalation, by: Principal | None) -> str:
     asked_by = f" Asked by {by.username}." if by is not None else ""
     note = f" {made.note}" if made.note else ""
-    signals = made.evidence.get("signals")
+    signals, recap = made.evidence.get("signals"), made.evidence.get("recap")
     return (
         f"Conversation {session.id} was handed over: {made.reason}.{asked_by}{note} Due {made.due_at.isoformat()}."
         + (f" Measured: {signals}." if signals else "")
+        + (f"\n\nUp to message {recap['until']}, as {recap['model']} sums it up: {recap['text']}" if recap else "")
     )
 
 

@@ -42,11 +42,11 @@ async def start(db: AsyncSession, who: Principal, *, channel: ChannelName = Chan
     db.add(session)
     await db.flush()
     tell_status(db, session)
-    return shown(session)
+    return shown(session, who)
 
 
 async def get(db: AsyncSession, who: Principal, session_id: UUID) -> SessionOut:
-    return shown(await ConversationRepository(db, who).get(session_id))
+    return shown(await ConversationRepository(db, who).get(session_id), who)
 
 
 async def list_sessions(db: AsyncSession, who: Principal, *, asked: SessionQuery) -> Page[SessionOut]:
@@ -58,7 +58,7 @@ async def list_sessions(db: AsyncSession, who: Principal, *, asked: SessionQuery
     if asked.overdue:
         query = query.where(repository.is_overdue())
     page = await sessions.page(query, sort=Conversation.created_at, cursor=asked.cursor, limit=asked.limit)
-    return Page([shown(row) for row in page.rows], page.next_cursor)
+    return Page([shown(row, who) for row in page.rows], page.next_cursor)
 
 
 async def messages(
@@ -112,7 +112,7 @@ async def escalation(db: AsyncSession, who: Principal, session_id: UUID) -> Esca
     row = await repository.last_escalation(db, session_id)
     if row is None:
         raise EscalationMissing
-    return EscalationOut.model_validate(row)
+    return EscalationOut.of(row, who)
 
 
 async def case(db: AsyncSession, who: Principal, session_id: UUID) -> CaseOut:

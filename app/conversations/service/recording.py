@@ -6,7 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.conversations import repository, summary
 from app.conversations.events import SessionChanged
-from app.conversations.schemas import SessionOut
+from app.conversations.schemas import RecapOut, SessionOut
+from app.conversations.service.recapping import see_to_recap
+from app.core.auth import Principal
 from app.core.clock import now
 from app.models.base import uuid7
 from app.models.conversation import ChannelName, Conversation, Message, SessionEvent, Speaker
@@ -28,6 +30,7 @@ async def append(db: AsyncSession, session: Conversation, role: Speaker, content
     )
     session.summary = summary.extended(session.summary, role, content)
     db.add(said)
+    see_to_recap(db, session)
     await db.flush()
     if role is Speaker.AGENT:
         await repository.note_answered(db, session.id, said.created_at)
@@ -67,5 +70,18 @@ def tell(
     )
 
 
-def shown(session: Conversation) -> SessionOut:
-    return SessionOut.model_validate(session)
+def shown(session: Conversation, who: Principal) -> SessionOut:
+    """A model's words reach a customer through the gate alone: its recap is for the staff."""
+    found = SessionOut.model_validate(session)
+    return found.model_copy(update={"recap": recap_of(session) if who.is_staff else None})
+
+
+def recap_of(session: Conversation) -> RecapOut | None:
+    if not session.recap_text:
+        return None
+    return RecapOut(
+        text=session.recap_text,
+        until=session.recap_until,
+        model=session.recap_model or "",
+        config_version=session.recap_config,
+    )

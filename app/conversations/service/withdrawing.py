@@ -9,6 +9,7 @@ from app.conversations import memory, repository, summary
 from app.conversations.errors import SessionMissing
 from app.conversations.memory import MemoryAway
 from app.conversations.repository import ConversationRepository, MessageRepository
+from app.conversations.service.recapping import forget_recap
 from app.conversations.service.recording import MESSAGE, tell
 from app.conversations.service.saying import see_to_next
 from app.core.auth import Principal
@@ -42,6 +43,7 @@ async def withdraw(resources: Resources, db: AsyncSession, who: Principal, messa
     session.summary = ""
     for said in await MessageRepository(db, who, session.id).all():
         session.summary = summary.extended(session.summary, Speaker(said.role), said.content)
+    forget_recap(db, session)
     # Watchers have it by its id, and show what it is now.
     tell(db, session, MESSAGE, message=row)
     customer, _ = await repository.customer(db, session.customer_id)

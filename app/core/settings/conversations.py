@@ -18,6 +18,12 @@ class ConversationSettings(BaseModel):
     memory: Literal["postgres", "dynamodb"] = Field(default="postgres", description="Where context is remembered.")
     memory_days: int = Field(default=90, ge=1, description="After so long DynamoDB forgets a conversation.")
     memory_table: str | None = Field(default=None, description="The DynamoDB table, with `session_id` as its key.")
+    recap_every: int = Field(
+        default=10, ge=1, le=200, description="A model's summary of a conversation is renewed after so many messages."
+    )
+    recap_window: int = Field(
+        default=10, ge=0, le=200, description="So many of the last messages are not summed up: they are given whole."
+    )
     stream_seconds: float = Field(
         default=900.0, gt=0, description="A stream ends after so long; its client comes back with Last-Event-ID."
     )

@@ -16,7 +16,7 @@ from app.grounding import claims, evaluator
 from app.grounding.confidence import by_chance
 from app.grounding.evaluator import Judged
 from app.grounding.evidence import Excerpt
-from app.grounding.outcome import Answer, Reason, Refusal, Sentence, Signals, Turn
+from app.grounding.outcome import SUMMARY, Answer, Reason, Refusal, Sentence, Signals, Turn
 from app.grounding.service.thresholds import THRESHOLDS
 from app.inference.assembly import ResolveModel
 from app.inference.local.model import LOCAL_MODEL
@@ -33,7 +33,7 @@ CHANCE_LEAST = 0.1
 PASSAGES_OF_THE_BEST, PASSAGES_OF_OTHERS = 2, 1
 FEW_TERMS = 4
 """A question with fewer leans on what was said before it."""
-TURNS_GIVEN = 10
+TURNS_GIVEN = 20
 
 
 async def answer(
@@ -75,7 +75,7 @@ async def _answer(
             who,
             question,
             passages=[one.shown() for one in excerpts],
-            said_before=[{"role": turn.role, "content": turn.text} for turn in context[-TURNS_GIVEN:]],
+            said_before=[{"role": turn.role, "content": turn.text} for turn in _given(context)],
             resolve=resolve,
         )
         sentences = claims.looked_up(written.draft, {one.name: one for one in excerpts})
@@ -107,11 +107,20 @@ async def _supports(
 
 def standalone(question: str, context: Sequence[Turn]) -> str:
     """The question as a search understands it: one that says little by itself has the customer's last words behind
-    it."""
-    if len(set(terms(question))) >= FEW_TERMS:
-        return question
-    before = next((turn.text for turn in reversed(context) if turn.role == "customer" and turn.text != question), "")
-    return f"{question}\n{before}" if before else question
+    it, and where they say little too, the summary of what was before."""
+    found = question
+    for role in ("customer", SUMMARY):
+        if len(set(terms(found))) >= FEW_TERMS:
+            break
+        before = next((turn.text for turn in reversed(context) if turn.role == role and turn.text != question), "")
+        found = f"{found}\n{before}" if before else found
+    return found
+
+
+def _given(context: Sequence[Turn]) -> list[Turn]:
+    """The last turns, and the summary that stands for those before them."""
+    first = [turn for turn in context[:1] if turn.role == SUMMARY]
+    return [*first, *context[len(first) :][-TURNS_GIVEN:]]
 
 
 async def _excerpts(db: AsyncSession, who: Principal, judged: Judged) -> list[Excerpt]:

@@ -64,7 +64,7 @@ class Conversation:
         return next((result.content for result in reversed(self.results) if result.tool == tool and result.ok), None)
 
 
-_DESK_ROLES = frozenset({"assistant", "agent", "system", "bot"})
+_DESK_ROLES = frozenset({"assistant", "agent", "system", "bot", "summary"})
 
 
 def read_conversation(messages: Sequence[ModelMessage]) -> Conversation:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.inference.local import answering, entailing, judging
+from app.inference.local import answering, entailing, judging, summarizing
 from app.inference.local.conversation import Conversation
 from app.inference.operations import Operation
 
@@ -189,5 +189,6 @@ SPECIALISTS: Final[dict[str, Specialist]] = {
     Operation.ESCALATE: Specialist(_none, lambda told: judging.escalation(told.report.material)),
     Operation.ANSWER: Specialist(_none, lambda told: answering.answer(told.report.user_input, told.report.material)),
     Operation.JUDGE_CLAIMS: Specialist(_none, lambda told: entailing.judged(told.report.material)),
+    Operation.SUMMARIZE: Specialist(_none, lambda told: summarizing.summarized(told.report.material)),
     Operation.LEARN: Specialist(_none, lambda told: judging.lesson(_text(told), told.report.material)),
 }
