@@ -22,7 +22,7 @@ from app.models.agent import AiConfig
 from app.models.job import Job, JobState
 from app.models.spending import ModelCallRow
 from app.providers.service import PLATFORM
-from tests.agents.models import Script, Step, calling
+from tests.agents.models import Script, Step, calling, refusing
 from tests.conversations.conftest import Desk, Json
 from tests.factories.answers import refusal
 from tests.factories.people import register
@@ -164,7 +164,7 @@ async def test_local_extracts_as_ever_and_so_it_is_when_a_model_fails(desk: Desk
     await desk.say(session, "And code 4?")
     await settle_turns(desk)
     (job_id,) = await recaps(desk)
-    script = Script([ModelAPIError("scripted", "away"), told("Asks about five codes.")])
+    script = Script([refusing(500), told("Asks about five codes.")])
     with pytest.raises(RunFailure):
         await service.recap(desk.resources, job_id, resolve=script.resolve)
     assert await recaps(desk) == [job_id]
