@@ -55,11 +55,9 @@ async def overdue(resources: Resources, claim: Claim) -> None:
 
 
 @task(name="conversations.recap", time_limit=600)
+@yielding
 async def recap(resources: Resources, job_id: UUID) -> None:
-    try:
-        await service.recap(resources, UUID(str(job_id)))
-    except ClaimLost:
-        return
+    await service.recap(resources, job_id)
 
 
 @task(name="conversations.recheck", time_limit=900)
