@@ -22,7 +22,7 @@ from bench import (
     tus,
     upload,
 )
-from bench.report import Figures
+from bench.report import BEGIN, END, Figures
 
 ALL: dict[str, Callable[[], Figures]] = {
     "tickets": tickets.run,
@@ -43,7 +43,6 @@ ALL: dict[str, Callable[[], Figures]] = {
 
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
 
 def _write(figures: str) -> None:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+"""Around the tables of docs/benchmarks.md."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -20,3 +23,14 @@ class Figures:
 
 def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def replace(document: str, figures: Figures) -> str:
+    """With this table in place of the one of its title, else at the end of the tables."""
+    heading = f"### {figures.title}\n"
+    before, found, rest = document.partition(heading)
+    if not found:
+        before, end, rest = document.partition(END)
+        return f"{before}\n{figures.markdown()}{end}{rest}"
+    places = [place for mark in ("\n### ", END) if (place := rest.find(mark)) >= 0]
+    return f"{before}{figures.markdown()}{rest[min(places) :]}"

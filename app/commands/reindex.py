@@ -1,6 +1,6 @@
 """`evidesk knowledge reindex`: the index of vectors made anew from what the database has.
 
-Another index is emptied and filled again; meanwhile searches find fewer passages by meaning, and all by their words.
+Another index is filled beside the one that is searched, and takes its place when it is full.
 """
 
 import asyncio

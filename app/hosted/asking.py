@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from app.inference.operations import Operation
 from app.inference.platform import Platform, ProviderLimits
 from app.inference.pricing import price
 from app.inference.privacy.pseudonyms import Pseudonyms
+from app.inference.reranking import Reranked
 from app.providers import service as providers
 
 _BUSY = {"busy": ModelBusy.detail, "breaker_open": "The provider rests after failures; try again in a moment."}
@@ -30,7 +31,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A model that is asked for somebody; `seconds` is what one call of it may take."""
+    """A model that is asked for somebody; `seconds` is what one call of it may take, and, unless `wait_seconds` says
+    otherwise, how long a slot is waited for."""
 
     resources: Resources
     who: Principal
@@ -38,12 +40,13 @@ class Asked:
     model: str
     provider: str
     seconds: float
+    wait_seconds: float | None = None
 
     async def through(self, text: str, ask: Callable[[str], T]) -> T:
         """Once. Raises ModelBudgetSpent, ModelBusy and what `ask` raises."""
         rules = await rules_of(self.resources)
         hidden = hide(rules, [text])[0]
-        return await self._admitted(lambda: ask(hidden), rules)
+        return await self.admitted(lambda: asyncio.to_thread(ask, hidden), rules)
 
     async def through_all(
         self, texts: Sequence[str], ask: Callable[[Sequence[str]], T], *, again: bool, rules: Platform | None = None
@@ -55,27 +58,28 @@ class Asked:
         attempt = 1
         while True:
             try:
-                return await self._admitted(lambda: ask(hidden), rules)
+                return await self.admitted(lambda: asyncio.to_thread(ask, hidden), rules)
             except (ModelBusy, ModelFailed):
                 if not again or attempt >= limits.attempts:
                     raise
             await asyncio.sleep(_pause(limits, attempt))
             attempt += 1
 
-    async def _admitted(self, ask: Callable[[], T], rules: Platform) -> T:
+    async def admitted(self, ask: Callable[[], Awaitable[T]], rules: Platform) -> T:
+        """Once, with what was hidden before. Raises ModelBusy and what `ask` raises."""
         provider = Provider(self.provider, rules, self.resources.breakers, self.resources.slots)
-        seconds = self.seconds
+        seconds, wait = self.seconds, self.wait_seconds if self.wait_seconds is not None else self.seconds
         try:
-            async with provider.admitted(most=seconds, seconds=seconds, wait_seconds=seconds, blame=_blame):
+            async with provider.admitted(most=seconds, seconds=seconds, wait_seconds=wait, blame=_blame):
                 return await self._once(ask, rules)
         except NotAdmitted as refusal:
             raise ModelBusy(_BUSY[refusal.reason]) from refusal
 
-    async def _once(self, ask: Callable[[], T], rules: Platform) -> T:
+    async def _once(self, ask: Callable[[], Awaitable[T]], rules: Platform) -> T:
         started = time.perf_counter()
         outcome: dict[str, Any] = {"outcome": "failed", "reason": "server_error", "cost_usd": None}
         try:
-            found = await asyncio.to_thread(ask)
+            found = await ask()
             outcome = self._outcome(found, rules)
         except (ModelRefused, ModelUnavailable) as error:
             outcome = {"outcome": "failed", "reason": error.code, "cost_usd": Decimal(0)}
@@ -87,7 +91,7 @@ class Asked:
 
     def _outcome(self, found: object, rules: Platform) -> dict[str, Any]:
         """An endpoint is paid by the hour: what one call of it costs is not known."""
-        if not isinstance(found, Embedded | Embeddings):
+        if not isinstance(found, Embedded | Embeddings | Reranked):
             return {"outcome": "answered", "cost_usd": None}
         usage = RequestUsage(input_tokens=found.input_tokens)
         cost = price(self.model, usage, rules.prices) if found.input_tokens else None

@@ -18,3 +18,4 @@ class Operation(StrEnum):
     JUDGE_CLAIMS = "judge_claims"
     SUMMARIZE = "summarize"
     EMBED = "embed"
+    RERANK = "rerank"

@@ -24,6 +24,9 @@ Seconds = Annotated[float, Field(gt=0, le=900, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
+RERANKED_OVER = "http:"
+"""Begins the name of a reranker that no provider of chats serves: it has a price, and no chain."""
+
 CHANGES_SOMETHING = frozenset({Operation.CREATE_TICKET})
 """Operations whose tools have effects: an answer from a cache would claim an effect that did not take place."""
 
@@ -122,7 +125,8 @@ class Platform(_Section):
     @classmethod
     def _models(cls, prices: dict[str, Price]) -> dict[str, Price]:
         for name in prices:
-            _known(name)
+            if not name.startswith(RERANKED_OVER):
+                _known(name)
         return prices
 
     def limits(self, provider: str) -> ProviderLimits:

@@ -1,6 +1,7 @@
 """A second look at what a search found. `Reranker` is the port; which one, if any, is configuration.
 
-A remote one sees no personal data: it is replaced in question and passages alike, so that they still fit.
+A remote one sees no personal data: it is replaced in question and passages alike, so that they still fit. Within a
+running desk it is asked by the rules of all models: see `app.hosted.reranking`.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,10 @@ from app.core.settings import RerankerSettings, Settings
 from app.inference.privacy.pseudonyms import Pseudonyms
 from app.inference.rerankers.bedrock import BedrockReranker
 from app.inference.rerankers.cross_encoder import CrossEncoder
-from app.inference.rerankers.over_http import HttpReranker
+from app.inference.rerankers.over_http import HttpReranker, Reranked
+
+RERANKER = "reranker"
+"""Whose limits and breaker a remote one is under: its own, for chats must not rest because a reranker fails."""
 
 
 class Reranker(Protocol):
@@ -29,10 +33,15 @@ class Reranker(Protocol):
         """
 
 
-class Hidden:
-    """Around a remote one."""
+class RemoteReranker(Reranker, Protocol):
+    async def ask(self, query: str, texts: Sequence[str]) -> Reranked:
+        """As `scores`, with what was counted."""
 
-    def __init__(self, inner: Reranker) -> None:
+
+class Hidden:
+    """Around a remote one that a command asks, without a desk."""
+
+    def __init__(self, inner: RemoteReranker) -> None:
         self.name = inner.name
         self.passages, self.share = inner.passages, inner.share
         self._inner = inner
@@ -44,14 +53,20 @@ class Hidden:
 
 def reranker_of(settings: Settings) -> Reranker | None:
     """None where none is configured."""
+    remote = remote_reranker(settings)
+    if remote is not None:
+        return Hidden(remote)
     chosen = settings.reranker
-    match chosen.kind:
-        case "local":
-            return _local(Path(str(chosen.directory)), chosen.passages, chosen.share)
+    return _local(Path(str(chosen.directory)), chosen.passages, chosen.share) if chosen.kind == "local" else None
+
+
+def remote_reranker(settings: Settings) -> RemoteReranker | None:
+    """Not yet hidden from; None where none is configured, or one of this machine."""
+    match settings.reranker.kind:
         case "http":
-            return Hidden(HttpReranker(chosen))
+            return HttpReranker(settings.reranker)
         case "bedrock":
-            return Hidden(BedrockReranker(chosen, settings.aws.region))
+            return BedrockReranker(settings.reranker, settings.aws.region)
         case _:
             return None
 
@@ -62,4 +77,13 @@ def _local(directory: Path, passages: int, share: float) -> CrossEncoder:
     return CrossEncoder(directory, passages=passages, share=share)
 
 
-__all__ = ["Hidden", "Reranker", "RerankerSettings", "reranker_of"]
+__all__ = [
+    "RERANKER",
+    "Hidden",
+    "RemoteReranker",
+    "Reranked",
+    "Reranker",
+    "RerankerSettings",
+    "remote_reranker",
+    "reranker_of",
+]

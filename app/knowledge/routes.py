@@ -33,8 +33,8 @@ from app.files.errors import (
 from app.files.receiving import UploadSlot, form_of, keep_on_commit
 from app.files.service import Received, Slot
 from app.files.serving import as_attachment
+from app.hosted.reranking import reranker_for
 from app.inference.errors import UnknownModel
-from app.inference.reranking import reranker_of
 from app.knowledge import service as knowledge
 from app.knowledge.errors import DocumentMissing, EmbedderInUse, NothingEmbedded
 from app.knowledge.forms import FORM_SCHEMA, described
@@ -88,7 +88,7 @@ async def search(
     """Passages that may answer, best first, by words and by meaning, among what one may see. While the embedder or
     the index of vectors gives no answer they are found by their words alone, and `Search-Without` names it."""
     with knowledge.watching() as seen:
-        found = await knowledge.find(db, who, query=q, limit=limit, reranker=reranker_of(resources.settings))
+        found = await knowledge.find(db, who, query=q, limit=limit, reranker=reranker_for(resources, who))
     background.add_task(knowledge.keep_searches, resources, who, seen)
     if found.without_vectors is not None:
         response.headers["Search-Without"] = found.without_vectors

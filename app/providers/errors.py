@@ -13,7 +13,7 @@ class PlatformVersionUnknown(NotFound):
 
 class ProviderUnknown(NotFound):
     code, title = "provider_unknown", "No such provider"
-    detail = "No chain and no limit names a provider of this name."
+    detail = "No chain and no limit names a provider of this name, and no reranker goes by it."
 
 
 class BreakersAway(Unavailable):

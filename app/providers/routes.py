@@ -35,7 +35,7 @@ router = APIRouter(
 
 @router.get("/providers", responses=documented(ConfigMissing))
 async def list_providers(_who: AdminUser, db: ReadSession, resources: Res) -> ProvidersOut:
-    """Every provider that some chain leads to: its breaker, its requests under way, its limits."""
+    """Every provider that some chain leads to, and a remote reranker: breaker, requests under way, limits."""
     return await service.providers(resources, db)
 
 

@@ -8,6 +8,7 @@ from app.core.resources import Resources
 from app.inference.assembly import ModelRoad, ResolveModel
 from app.inference.operations import Operation
 from app.inference.platform import Platform, effective
+from app.inference.reranking import RERANKER, remote_reranker
 from app.providers.errors import BreakersAway, PlatformInvalid, PlatformVersionUnknown, ProviderUnknown
 from app.providers.schemas import BreakerOut, ProviderOut, ProvidersOut
 from app.versions.service import Values
@@ -40,10 +41,7 @@ async def providers(resources: Resources, db: AsyncSession) -> ProvidersOut:
     rules = await platform(db)
     configured = [version.row for version in await ai_config.all_active(db)]
     return ProvidersOut(
-        providers=[
-            await _provider(resources, rules, name)
-            for name in rules.providers_in_use(await ai_config.models_in_force(db))
-        ],
+        providers=[await _provider(resources, rules, name) for name in await _names(resources, db, rules)],
         chains={
             row.agent_type: {operation: rules.chain(row.model, operation) for operation in Operation}
             for row in configured
@@ -54,13 +52,18 @@ async def providers(resources: Resources, db: AsyncSession) -> ProvidersOut:
 async def reset_breaker(resources: Resources, db: AsyncSession, name: str) -> ProviderOut:
     """Closed, as if nothing had happened. Raises ProviderUnknown and BreakersAway."""
     rules = await platform(db)
-    if name not in rules.providers_in_use(await ai_config.models_in_force(db)):
+    if name not in await _names(resources, db, rules):
         raise ProviderUnknown
     try:
         await resources.breakers.reset(name)
     except (*REDIS_AWAY, RedisError) as error:
         raise BreakersAway from error
     return await _provider(resources, rules, name)
+
+
+async def _names(resources: Resources, db: AsyncSession, rules: Platform) -> list[str]:
+    names = {*rules.providers_in_use(await ai_config.models_in_force(db))}
+    return sorted(names | {RERANKER} if remote_reranker(resources.settings) is not None else names)
 
 
 async def _provider(resources: Resources, rules: Platform, name: str) -> ProviderOut:

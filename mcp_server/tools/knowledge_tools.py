@@ -8,8 +8,8 @@ from uuid import UUID
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 
+from app.hosted.reranking import reranker_for
 from app.inference.embedding import likeness
-from app.inference.reranking import reranker_of
 from app.knowledge import service as knowledge
 from app.knowledge.schemas import CaseEvidence, Evidence
 from mcp_server.context import reading
@@ -59,7 +59,7 @@ def build(desk: Desk) -> FastMCP[Any]:
     ) -> list[Found]:
         """Find passages of documents, and how earlier problems like this one ended, by words and by meaning."""
         async with reading(desk) as call:
-            reranker = reranker_of(call.resources.settings)
+            reranker = reranker_for(call.resources, call.who)
             passages = await knowledge.search(call.db, call.who, query=query, limit=limit, reranker=reranker)
             cases = await knowledge.resolved_cases(call.db, call.who, query=query, limit=limit)
         return _in_turn([one for one in passages if _to_the_point(one)], cases)[:limit]
@@ -73,7 +73,7 @@ def build(desk: Desk) -> FastMCP[Any]:
         query = text[:QUERY_CHARS]
         async with reading(desk) as call:
             cases = await knowledge.resolved_cases(call.db, call.who, query=query, limit=CANDIDATES)
-            reranker = reranker_of(call.resources.settings)
+            reranker = reranker_for(call.resources, call.who)
             passages = await knowledge.search(call.db, call.who, query=query, limit=CANDIDATES, reranker=reranker)
         near = await asyncio.to_thread(likeness, text, [f"{one.title}\n{one.text}" for one in cases])
         return recommended(cases, near, passages)

@@ -21,6 +21,7 @@ class Search:
     """OpenSearch, as far as it is asked: compares all vectors, and does what the mapping and the query say."""
 
     indices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
     asked: list[Any] = field(default_factory=list)
     down: bool = False
 
@@ -28,6 +29,9 @@ class Search:
         return Starlette(
             routes=[
                 Route("/_bulk", self._or_down(self.bulk), methods=["POST"]),
+                Route("/_aliases", self._or_down(self.update_aliases), methods=["POST"]),
+                Route("/{index}/_alias", self._or_down(self.alias), methods=["GET"]),
+                Route("/{index}/_alias/{name}", self._or_down(self.put_alias), methods=["PUT"]),
                 Route("/{index}", self._or_down(self.index), methods=["HEAD", "PUT", "DELETE"]),
                 Route("/{index}/_refresh", self._or_down(self.refresh), methods=["POST"]),
                 Route("/{index}/_count", self._or_down(self.count), methods=["POST", "GET"]),
@@ -40,26 +44,54 @@ class Search:
         async def answer(request: Request) -> Response:
             if self.down:
                 return JSONResponse({"error": "unavailable"}, 503)
-            index = request.path_params.get("index")
-            if index is not None and index not in self.indices and request.method not in ("PUT", "HEAD"):
-                return JSONResponse({"error": {"type": "index_not_found_exception"}, "status": 404}, 404)
+            if missing := [name for name in self.named(request) if name not in self.indices]:
+                lenient = request.query_params.get("ignore_unavailable") == "true" or request.method == "PUT"
+                if not lenient:
+                    return JSONResponse({"error": {"type": f"no {missing}"}, "status": 404}, 404)
             found: Response = await handler(request)
             return found
 
         return answer
 
+    def named(self, request: Request) -> list[str]:
+        names = request.path_params.get("index", "").split(",") if "index" in request.path_params else []
+        return [self.aliases.get(name, name) for name in names]
+
     async def index(self, request: Request) -> Response:
-        name = request.path_params["index"]
-        if request.method == "HEAD":
-            return Response(status_code=200 if name in self.indices else 404)
         if request.method == "DELETE":
-            del self.indices[name]
+            for name in self.named(request):
+                self.remove(name)
             return JSONResponse({"acknowledged": True})
+        name = request.path_params["index"]
         if name in self.indices:
             return JSONResponse({"error": {"type": "resource_already_exists_exception"}, "status": 400}, 400)
         body = await request.json()
         assert body["settings"] == {"index": {"knn": True}}
         self.indices[name] = {"mapping": body["mappings"]["properties"], "docs": {}}
+        return JSONResponse({"acknowledged": True})
+
+    def remove(self, name: str) -> None:
+        del self.indices[name]
+        self.aliases = {alias: index for alias, index in self.aliases.items() if index != name}
+
+    async def alias(self, request: Request) -> Response:
+        of = {
+            name: {"aliases": {alias: {} for alias, index in self.aliases.items() if index == name}}
+            for name in self.named(request)
+            if name in self.indices
+        }
+        return JSONResponse(of)
+
+    async def put_alias(self, request: Request) -> Response:
+        self.aliases[request.path_params["name"]] = request.path_params["index"]
+        return JSONResponse({"acknowledged": True})
+
+    async def update_aliases(self, request: Request) -> Response:
+        """All of them or none."""
+        adding, removing = (await request.json())["actions"]
+        self.remove(removing["remove_index"]["index"])
+        assert adding["add"]["alias"] not in self.indices
+        self.aliases[adding["add"]["alias"]] = adding["add"]["index"]
         return JSONResponse({"acknowledged": True})
 
     async def bulk(self, request: Request) -> Response:
@@ -75,20 +107,25 @@ class Search:
         return JSONResponse({})
 
     async def count(self, request: Request) -> Response:
-        return JSONResponse({"count": len(self.indices[request.path_params["index"]]["docs"])})
+        (name,) = self.named(request)
+        return JSONResponse({"count": len(self.indices[name]["docs"])})
 
     async def delete_by_query(self, request: Request) -> Response:
-        docs = self.indices[request.path_params["index"]]["docs"]
         asked = (await request.json())["query"]["bool"]
         document_id = asked["filter"][0]["term"]["document_id"]
         kept = set(asked["must_not"][0]["ids"]["values"])
-        gone = [name for name, one in docs.items() if one["document_id"] == document_id and name not in kept]
-        for name in gone:
-            del docs[name]
-        return JSONResponse({"deleted": len(gone)})
+        deleted = 0
+        for index in self.named(request):
+            docs = self.indices[index]["docs"]
+            gone = [name for name, one in docs.items() if one["document_id"] == document_id and name not in kept]
+            for name in gone:
+                del docs[name]
+            deleted += len(gone)
+        return JSONResponse({"deleted": deleted})
 
     async def search(self, request: Request) -> Response:
-        index = self.indices[request.path_params["index"]]
+        (name,) = self.named(request)
+        index = self.indices[name]
         body = await request.json()
         self.asked.append(body)
         query = body["query"]

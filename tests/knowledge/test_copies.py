@@ -108,6 +108,27 @@ async def test_a_rebuilt_index_has_what_the_database_has_and_nothing_else(copyin
     assert [hit.chunk_id for hit in hits] == [stored.chunk_id]
 
 
+async def test_while_an_index_is_rebuilt_searches_find_everything_and_no_change_is_lost(
+    copying: Resources, agent: Principal
+) -> None:
+    train, printer = await write(copying, agent, TRAIN), await write(copying, agent, PRINTER)
+    await work(copying)
+    index = index_of(copying)
+    # Nothing is read yet: what is deleted and what is written now is so in the old one and the new one.
+    await index.begin(SPACE)
+    async with copying.db.unit_of_work() as db:
+        await knowledge.delete(db, agent, printer)
+    late = await write(copying, agent, "Bicycles are rented at the harbour.")
+    await work(copying)
+    assert await points(copying) == 2
+    assert (await found(copying, agent, ABOUT_TRAINS)).evidence[0].doc_id == train
+    await index.switch(SPACE)
+    hits = await index.nearest(SPACE, (await knowledge_vectors(copying, late))[0].vector, readers=None, limit=5)
+    assert [hit.chunk_id for hit in hits] == [(await knowledge_vectors(copying, late))[0].chunk_id]
+    assert await reindex(copying) == {"index": index.name, "local": 2}
+    assert (await found(copying, agent, ABOUT_TRAINS)).evidence[0].doc_id == train
+
+
 async def test_while_the_index_is_away_words_are_enough_and_the_answer_says_so(resources: Resources) -> None:
     agent = await register(resources, Role.AGENT)
     peer = Search()

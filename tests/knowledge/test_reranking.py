@@ -8,7 +8,7 @@ import pytest
 
 from app.core.auth import Principal, Role
 from app.core.resources import Resources
-from app.inference.errors import ModelFailed
+from app.inference.errors import ModelBudgetSpent, ModelBusy, ModelFailed
 from app.knowledge import service
 from tests.factories.people import register
 from tests.knowledge.test_documents import add
@@ -24,14 +24,14 @@ class Preferring:
     share: float = 1.0
     passages: int = 20
     name: str = "preferring"
-    failing: bool = False
+    failing: type[Exception] | None = None
     seen: list[list[str]] = field(default_factory=list)
 
     async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
         assert query == QUERY
         self.seen.append(list(texts))
-        if self.failing:
-            raise ModelFailed
+        if self.failing is not None:
+            raise self.failing
         return [0.9 if self.word in text else 0.1 for text in texts]
 
 
@@ -68,7 +68,10 @@ async def test_it_looks_at_the_best_ones_alone(resources: Resources, reader: Pri
     assert len(likes.seen[0]) == 1
 
 
-async def test_a_search_goes_on_without_one_that_fails(resources: Resources, reader: Principal) -> None:
-    likes = Preferring("plug", failing=True)
+@pytest.mark.parametrize("failure", [ModelFailed, ModelBusy, ModelBudgetSpent])
+async def test_a_search_goes_on_without_one_that_fails(
+    resources: Resources, reader: Principal, failure: type[Exception]
+) -> None:
+    likes = Preferring("plug", failing=failure)
     assert await titles(resources, reader, likes) == ["Scanner", "Printer"]
     assert likes.seen

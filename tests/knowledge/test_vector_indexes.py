@@ -57,6 +57,14 @@ class InDatabase:
         async with self._one() as index:
             return await index.nearest(space, vector, readers=readers, limit=limit, exact=exact)
 
+    async def begin(self, space: Space) -> None:
+        async with self._one() as index:
+            await index.begin(space)
+
+    async def switch(self, space: Space) -> None:
+        async with self._one() as index:
+            await index.switch(space)
+
     async def stats(self, space: Space) -> IndexStats:
         async with self._one() as index:
             return await index.stats(space)
@@ -167,6 +175,50 @@ async def test_spaces_are_kept_apart_and_dropped_whole(index: VectorIndex, resou
     assert (stats.index, stats.points) == (index.name, 0)
 
 
+async def test_one_is_built_beside_the_one_that_is_searched_and_takes_its_place_full(
+    index: VectorIndex, resources: Resources
+) -> None:
+    old, new = await passage(resources, [1.0, 0.0, 0.0]), await passage(resources, [0.0, 1.0, 0.0])
+    await index.upsert(SPACE, [old])
+    await index.switch(SPACE)
+    for _ in range(3):
+        # An attempt that was given up leaves nothing behind; then again the other way round.
+        await index.begin(SPACE)
+        await index.begin(SPACE)
+        assert [hit.chunk_id for hit in await _all(index)] == [old.chunk_id]
+        await index.upsert(SPACE, [new])
+        assert {hit.chunk_id for hit in await _all(index)} == {old.chunk_id, new.chunk_id}
+        await index.delete(SPACE, new.document_id)
+        await index.upsert(SPACE, [old])
+        await index.switch(SPACE)
+        assert [hit.chunk_id for hit in await _all(index)] == [old.chunk_id]
+        await index.prepare(SPACE)
+        assert (await index.stats(SPACE)).points == 1
+
+
+@pytest.mark.parametrize("kind", ["qdrant", "opensearch"])
+async def test_one_that_was_made_before_there_were_two_is_replaced_too(kind: str, resources: Resources) -> None:
+    point = await passage(resources, [1.0, 0.0, 0.0])
+    async with serving((peer := Search()).app()) as address:
+        index: QdrantIndex | OpenSearchIndex
+        if kind == "qdrant":
+            index = QdrantIndex(KnowledgeSettings(index_url=":memory:"))
+            await index._made(SPACE, "evidesk_7", ())
+        else:
+            index = OpenSearchIndex(KnowledgeSettings(index_url=address))
+            await index._made(SPACE, "evidesk-7", ())
+        await index.prepare(SPACE)
+        await index.upsert(SPACE, [point])
+        await index.begin(SPACE)
+        assert [hit.chunk_id for hit in await _all(index)] == [point.chunk_id]
+        await index.switch(SPACE)
+        assert await _all(index) == []
+        await index.upsert(SPACE, [point])
+        assert [hit.chunk_id for hit in await _all(index)] == [point.chunk_id]
+        assert kind == "qdrant" or list(peer.indices) == ["evidesk-7-a"]
+        await index.close()
+
+
 async def _all(index: VectorIndex) -> list[Hit]:
     return await index.nearest(SPACE, [1.0, 0.0, 0.0], readers=None, limit=20)
 
@@ -181,6 +233,8 @@ async def test_an_index_that_is_away_says_so_whatever_it_is_asked(kind: type[Qdr
         away.upsert(SPACE, [point]),
         away.delete(SPACE, point.document_id),
         away.nearest(SPACE, [1.0, 0.0, 0.0], readers=None, limit=1),
+        away.begin(SPACE),
+        away.switch(SPACE),
         away.stats(SPACE),
         away.drop(SPACE),
     ]

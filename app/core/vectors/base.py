@@ -62,6 +62,13 @@ class VectorIndex(Protocol):
     ) -> list[Hit]:
         """Nearest first, among points that one of `readers` may find; None: among all. `exact`: all are compared."""
 
+    async def begin(self, space: Space) -> None:
+        """An empty one of the space beside the one that is searched: from now on both are written. One that an earlier
+        attempt left is thrown away."""
+
+    async def switch(self, space: Space) -> None:
+        """From now on the one that was begun is searched, and the other is gone; without one, nothing happens."""
+
     async def stats(self, space: Space) -> IndexStats: ...
 
     async def drop(self, space: Space) -> None:

@@ -1,4 +1,8 @@
-"""OpenSearch: one index a space with a k-NN field of Lucene's, which filters while it walks its graph."""
+"""OpenSearch: one index a space with a k-NN field of Lucene's, which filters while it walks its graph.
+
+A space's name is an alias of one of two indices, so that another can be filled beside it and take its place. What was
+made before there were two is an index of that name itself.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -33,6 +37,40 @@ class OpenSearchIndex:
         )
 
     async def prepare(self, space: Space) -> None:
+        try:
+            there, searched = await self._indices(space)
+            if searched is None:
+                first = self._beside(space, None)
+                await self._made(space, first, there)
+                await self._client.indices.put_alias(index=first, name=self._name(space))
+        except _AWAY as error:
+            raise _unavailable(error) from error
+
+    async def begin(self, space: Space) -> None:
+        await self.prepare(space)
+        try:
+            there, searched = await self._indices(space)
+            other = self._beside(space, searched)
+            if other in there:
+                await self._client.indices.delete(index=other)
+            await self._made(space, other, ())
+        except _AWAY as error:
+            raise _unavailable(error) from error
+
+    async def switch(self, space: Space) -> None:
+        try:
+            there, searched = await self._indices(space)
+            other = self._beside(space, searched)
+            if searched is None or other not in there:
+                return
+            named = {"add": {"index": other, "alias": self._name(space)}}
+            await self._client.indices.update_aliases(body={"actions": [named, {"remove_index": {"index": searched}}]})
+        except _AWAY as error:
+            raise _unavailable(error) from error
+
+    async def _made(self, space: Space, name: str, there: Collection[str]) -> None:
+        if name in there:
+            return
         method = {"name": "hnsw", "space_type": "cosinesimil", "engine": "lucene"}
         body = {
             "settings": {"index": {"knn": True}},
@@ -46,32 +84,46 @@ class OpenSearchIndex:
                 },
             },
         }
-        name = self._index(space)
         try:
-            if not await self._client.indices.exists(index=name):
-                await self._client.indices.create(index=name, body=body)
+            await self._client.indices.create(index=name, body=body)
         except RequestError as error:
             # Another process was quicker.
             if error.error != "resource_already_exists_exception":
-                raise _unavailable(error) from error
-        except _AWAY as error:
-            raise _unavailable(error) from error
+                raise
+
+    async def _indices(self, space: Space) -> tuple[list[str], str | None]:
+        """Those that hold points of the space, and the one of them that is searched."""
+        name = self._name(space)
+        asked = ",".join((name, *self._pair(space)))
+        found: dict[str, Any] = await self._client.indices.get_alias(index=asked, params={"ignore_unavailable": "true"})
+        there = sorted(found)
+        if name in found:
+            return there, name
+        return there, next((one for one in there if name in found[one]["aliases"]), None)
+
+    async def _written(self, space: Space) -> list[str]:
+        there, _ = await self._indices(space)
+        if not there:
+            raise IndexUnavailable(f"OpenSearch: there is no {self._name(space)}")
+        return there
 
     async def upsert(self, space: Space, points: Sequence[Point]) -> None:
         if not points:
             return
-        lines: list[dict[str, Any]] = []
-        for point in points:
-            lines += [
-                {"index": {"_index": self._index(space), "_id": str(point.chunk_id)}},
-                {
-                    "vector": [float(value) for value in point.vector],
-                    "document_id": str(point.document_id),
-                    "version": point.version,
-                    "readers": list(point.readers),
-                },
-            ]
+        documents = [
+            {
+                "vector": [float(value) for value in point.vector],
+                "document_id": str(point.document_id),
+                "version": point.version,
+                "readers": list(point.readers),
+            }
+            for point in points
+        ]
         try:
+            lines: list[dict[str, Any]] = []
+            for index in await self._written(space):
+                for point, document in zip(points, documents, strict=True):
+                    lines += [{"index": {"_index": index, "_id": str(point.chunk_id)}}, document]
             answer = await self._client.bulk(body=lines)
         except _AWAY as error:
             raise _unavailable(error) from error
@@ -85,8 +137,8 @@ class OpenSearchIndex:
                 "must_not": [{"ids": {"values": [str(one) for one in but]}}],
             }
         }
-        name = self._index(space)
         try:
+            name = ",".join(await self._written(space))
             # What was written within the last second is not seen otherwise.
             await self._client.indices.refresh(index=name)
             await self._client.delete_by_query(index=name, body={"query": query}, params={"conflicts": "proceed"})
@@ -107,7 +159,7 @@ class OpenSearchIndex:
             query = {"knn": {"vector": {"vector": asked, "k": limit, "filter": allowed}}}
         try:
             answer = await self._client.search(
-                index=self._index(space), body={"size": limit, "query": query, "_source": False}
+                index=self._name(space), body={"size": limit, "query": query, "_source": False}
             )
         except _AWAY as error:
             raise _unavailable(error) from error
@@ -116,7 +168,7 @@ class OpenSearchIndex:
         return [Hit(UUID(hit["_id"]), scale * hit["_score"] - 1.0) for hit in answer["hits"]["hits"]]
 
     async def stats(self, space: Space) -> IndexStats:
-        name = self._index(space)
+        name = self._name(space)
         try:
             await self._client.indices.refresh(index=name)
             counted = await self._client.count(index=name)
@@ -126,7 +178,9 @@ class OpenSearchIndex:
 
     async def drop(self, space: Space) -> None:
         try:
-            await self._client.indices.delete(index=self._index(space))
+            there, _ = await self._indices(space)
+            if there:
+                await self._client.indices.delete(index=",".join(there))
         except NotFoundError:
             return
         except _AWAY as error:
@@ -135,8 +189,15 @@ class OpenSearchIndex:
     async def close(self) -> None:
         await self._client.close()
 
-    def _index(self, space: Space) -> str:
+    def _name(self, space: Space) -> str:
         return f"{self._prefix}-{space.id}"
+
+    def _pair(self, space: Space) -> tuple[str, str]:
+        return f"{self._name(space)}-a", f"{self._name(space)}-b"
+
+    def _beside(self, space: Space, searched: str | None) -> str:
+        first, second = self._pair(space)
+        return second if searched == first else first
 
 
 def _unavailable(error: Exception) -> IndexUnavailable:

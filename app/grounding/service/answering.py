@@ -18,10 +18,10 @@ from app.grounding.evaluator import Judged
 from app.grounding.evidence import Excerpt
 from app.grounding.outcome import SUMMARY, Answer, Reason, Refusal, Sentence, Signals, Turn
 from app.grounding.service.thresholds import THRESHOLDS
+from app.hosted.reranking import reranker_for
 from app.inference.assembly import ResolveModel
 from app.inference.local.model import LOCAL_MODEL
 from app.inference.registry import resolve as resolve_model
-from app.inference.reranking import reranker_of
 from app.inference.wording import terms
 from app.knowledge import service as knowledge
 
@@ -61,7 +61,7 @@ async def _answer(
 ) -> Answer | Refusal:
     async with resources.db.reading() as db:
         version, limits = await THRESHOLDS.in_force(db)
-        reranker = reranker_of(resources.settings)
+        reranker = reranker_for(resources, who)
         matches = await knowledge.match(db, who, question=standalone(question, context), reranker=reranker)
         judged = by_chance(matches, limits.calibration)
         excerpts = await _excerpts(db, who, judged)

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from app.core.settings import RerankerSettings
 from app.inference.errors import ModelBusy, ModelFailed, ModelRefused, ModelUnavailable
-from app.inference.rerankers.over_http import in_order
+from app.inference.rerankers.over_http import Reranked, in_order
 
 CONNECT_SECONDS = 5.0
 _BUSY = frozenset({"ThrottlingException", "ServiceQuotaExceededException"})
@@ -28,9 +28,13 @@ class BedrockReranker:
         self._region = region
 
     async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        return (await self.ask(query, texts)).scores
+
+    async def ask(self, query: str, texts: Sequence[str]) -> Reranked:
         answer = await asyncio.to_thread(self._ask, query, texts)
         try:
-            return in_order({int(one["index"]): float(one["relevanceScore"]) for one in answer["results"]}, len(texts))
+            scores = {int(one["index"]): float(one["relevanceScore"]) for one in answer["results"]}
+            return Reranked(in_order(scores, len(texts)))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFailed("The reranker does not answer in the agreed form.") from error
 

@@ -1,6 +1,8 @@
 """Any server with the `/rerank` of Cohere and Jina, which vLLM, Infinity and text-embeddings gateways speak too."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
@@ -20,10 +22,25 @@ class _Result(BaseModel):
     relevance_score: Relevance
 
 
+class _Usage(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    total_tokens: Annotated[int, Field(ge=0)] = 0
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     results: list[_Result]
+    usage: _Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """A score a text, 0 to 1, in their order; `input_tokens` is 0 where the server does not count."""
+
+    scores: list[float]
+    input_tokens: int = 0
 
 
 class HttpReranker:
@@ -33,14 +50,21 @@ class HttpReranker:
         self._settings = settings
 
     async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        return (await self.ask(query, texts)).scores
+
+    async def ask(self, query: str, texts: Sequence[str]) -> Reranked:
         settings = self._settings
         key = settings.api_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
         asked = {"model": settings.model, "query": query, "documents": list(texts), "top_n": len(texts)}
         try:
-            async with httpx2.AsyncClient(timeout=settings.timeout_seconds) as client:
+            # Of the whole: the client's own limit is for each piece.
+            async with (
+                asyncio.timeout(settings.timeout_seconds),
+                httpx2.AsyncClient(timeout=settings.timeout_seconds) as client,
+            ):
                 answer = await client.post(str(settings.url), json=asked, headers=headers)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise ModelFailed(f"The reranker gives no answer ({type(error).__name__}).") from error
         if answer.status_code != HTTPStatus.OK:
             raise _meant(answer.status_code)
@@ -48,7 +72,8 @@ class HttpReranker:
             found = _Answer.model_validate_json(answer.content)
         except ValidationError as error:
             raise ModelFailed("The reranker does not answer in the agreed form.") from error
-        return in_order({one.index: one.relevance_score for one in found.results}, len(texts))
+        scores = in_order({one.index: one.relevance_score for one in found.results}, len(texts))
+        return Reranked(scores, 0 if found.usage is None else found.usage.total_tokens)
 
 
 def in_order(scores: dict[int, float], number: int) -> list[float]:

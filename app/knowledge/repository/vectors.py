@@ -95,6 +95,12 @@ class PgVectorIndex:
         # The walk is not quite in order.
         return sorted((Hit(row.chunk_id, 1.0 - row.far) for row in rows), key=lambda hit: -hit.cosine)
 
+    async def begin(self, space: Space) -> None:
+        """Nothing is built beside the truth; `remake_graph` makes the graph anew while it is searched."""
+
+    async def switch(self, space: Space) -> None:
+        """As `begin`."""
+
     async def stats(self, space: Space) -> IndexStats:
         counted = await self.db.execute(select(func.count()).select_from(ChunkEmbedding).where(_of(space)))
         return IndexStats(self.name, counted.scalar_one(), exact=not await has_graph(self.db, space))

@@ -64,7 +64,7 @@ async def copy_document(database: Database, index: VectorIndex, document_id: uui
 
 
 async def copy_all(database: Database, index: VectorIndex, space: Space) -> int:
-    """Every point of a set; how many. What the index has beyond that stays: drop the space before, to be rid of it."""
+    """Every point of a set; how many. What the index has beyond that stays: `rebuild_index` is rid of it."""
     await index.prepare(space)
     copied, last = 0, None
     while True:
@@ -99,6 +99,8 @@ async def rebuild_index(resources: Resources) -> dict[str, str | int]:
                 await remake_graph(db, vectors.space)
                 found[vectors.name] = await embeddings.counted(db, vectors.space)
         else:
-            await resources.vectors.drop(vectors.space)
+            # Searches ask the old one until the new one is full; what changes meanwhile is written to both.
+            await resources.vectors.begin(vectors.space)
             found[vectors.name] = await copy_all(resources.db, resources.vectors, vectors.space)
+            await resources.vectors.switch(vectors.space)
     return found

@@ -29,7 +29,7 @@ QUERY_CHARS = 4_000
 TERMS_MOST = 48
 BY_WORDS = 200
 BY_MEANING = 100
-_NO_VECTOR = (ModelBudgetSpent, ModelBusy, ModelFailed, ModelRefused, ModelUnavailable)
+_NO_MODEL = (ModelBudgetSpent, ModelBusy, ModelFailed, ModelRefused, ModelUnavailable)
 TITLES_READ = 30
 """Documents, from the best one on, whose titles count."""
 
@@ -152,7 +152,7 @@ async def _near(
     """The query's vector, the passages nearest to it, and what of both could not be had."""
     try:
         vector = await embedding
-    except _NO_VECTOR as error:
+    except _NO_MODEL as error:
         log.warning("search_without_vectors", missing="embedder", error=error.code)
         return None, [], "embedder"
     watch.lap("embedding")
@@ -176,7 +176,7 @@ async def reranked(passages: PassageRepository, reranker: Reranker, query: str, 
     texts = await passages.texts([one.chunk_id for one in first])
     try:
         scores = await reranker.scores(query, [texts[one.chunk_id] for one in first]) if first else []
-    except (ModelUnavailable, ModelBusy, ModelFailed, ModelRefused) as error:
+    except _NO_MODEL as error:
         log.warning("not_reranked", reranker=reranker.name, error=type(error).__name__)
         return list(ranked)
     best, most = max(scores, default=0.0), max((one.score for one in first), default=0.0)
