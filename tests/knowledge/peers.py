@@ -75,7 +75,7 @@ class Search:
         self.aliases = {alias: index for alias, index in self.aliases.items() if index != name}
 
     async def alias(self, request: Request) -> Response:
-        of = {
+        of: dict[str, dict[str, Any]] = {
             name: {"aliases": {alias: {} for alias, index in self.aliases.items() if index == name}}
             for name in self.named(request)
             if name in self.indices
