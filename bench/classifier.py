@@ -1,4 +1,5 @@
-"""The classifier of `evidesk classifier evaluate` beside the two that anybody would try first, on the same rows.
+"""The classifier of `evidesk classifier evaluate` beside those that anybody would try first, on the same rows; and the
+desk's own, which starts from the delivered examples.
 
 Needs the labelled tickets in `../shared/data`, which are not part of the repository; without them it says so.
 `BENCH_SEEDS` (5,6,7) names the splits; `BENCH_VECTORS`, a directory, keeps the sentence vectors for the next run.
@@ -7,21 +8,25 @@ Needs the labelled tickets in `../shared/data`, which are not part of the reposi
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from scipy.sparse import hstack  # type: ignore[import-untyped]  # scipy ships no types
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 
 from app.commands.classifier import Table, embedded, learnable, read
+from app.inference.embedding import default_embedder
+from app.inference.local import reading
+from app.inference.local.examples import load_examples
 from app.inference.local.selective import choose_threshold, figures
-from app.inference.local.stack import StackedClassifier
+from app.inference.local.stacking import learn
 from app.inference.local.views import Floats, Integers, Texts
 from bench.report import Figures
 from bench.stack import ROOT
@@ -34,6 +39,8 @@ SETS = [
     ("GitHub issues, 3 labels", "nlbse2024_train.csv", ["title", "body"], "label"),
     ("banking questions, 77 labels", "banking77_train.csv", ["text"], "category"),
 ]
+DESK = ("a desk's queues beside 610 delivered examples", "tobi_bueck_train.csv", ["subject", "body"], "queue")
+DESK_ROWS = 1_000
 TEST_PART = 0.2
 SEEDS = [int(seed) for seed in os.environ.get("BENCH_SEEDS", "5,6,7").split(",")]
 VECTORS = os.environ.get("BENCH_VECTORS")
@@ -49,6 +56,10 @@ class _Rows:
     def take(self, rows: Integers) -> "_Rows":
         return _Rows(self.texts.take(rows), [self.labels[row] for row in rows])
 
+    def and_(self, more: "_Rows") -> "_Rows":
+        texts = Texts(self.texts.words + more.texts.words, np.concatenate([self.texts.vectors, more.texts.vectors]))
+        return _Rows(texts, self.labels + more.labels)
+
 
 Peer = Callable[[_Rows, _Rows], tuple[tuple[str, ...], Floats]]
 """Trains on the first, and gives labels and probabilities for the second."""
@@ -63,6 +74,13 @@ def _words(train: _Rows, test: _Rows) -> tuple[tuple[str, ...], Floats]:
 def _sentences(train: _Rows, test: _Rows) -> tuple[tuple[str, ...], Floats]:
     model = LogisticRegression(max_iter=1000).fit(train.texts.vectors, train.labels)
     return tuple(model.classes_), model.predict_proba(test.texts.vectors)
+
+
+def _both(train: _Rows, test: _Rows) -> tuple[tuple[str, ...], Floats]:
+    terms = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2).fit(train.texts.words)
+    seen, unseen = (hstack([terms.transform(one.texts.words), one.texts.vectors]).tocsr() for one in (train, test))
+    model = LogisticRegression(C=8, max_iter=2000).fit(seen, train.labels)
+    return tuple(model.classes_), model.predict_proba(unseen)
 
 
 def _judged(peer: Peer, train: _Rows, test: _Rows) -> dict[str, float | int | None]:
@@ -81,7 +99,7 @@ def _judged(peer: Peer, train: _Rows, test: _Rows) -> dict[str, float | int | No
 
 
 def _ours(train: _Rows, test: _Rows) -> dict[str, float | int | None]:
-    trained = StackedClassifier.train(train.texts, train.labels, lambda part: print(part, file=sys.stderr))
+    trained, _ = learn(train.texts, train.labels, lambda part: print(part, file=sys.stderr))
     return figures(trained.labels, trained.probabilities(test.texts), test.labels, threshold=trained.threshold)
 
 
@@ -99,23 +117,41 @@ _Found = dict[str, float | int | None]
 _JUDGES: list[tuple[str, Callable[[_Rows, _Rows], _Found]]] = [
     ("TF-IDF + logistic regression", partial(_judged, _words)),
     ("MiniLM + logistic regression", partial(_judged, _sentences)),
+    ("both + logistic regression", partial(_judged, _both)),
     ("Evidesk", _ours),
 ]
 
 
-def run() -> Figures:
-    rows: list[list[str]] = []
-    for title, file, columns, label in SETS:
+def _sets() -> Iterator[tuple[str, _Rows | None, _Rows]]:
+    """Title, what is learned from besides, and the rows to part; those whose file is there."""
+    for title, file, columns, label in [*SETS, DESK]:
         if not (TICKETS / file).exists():
             print(f"{TICKETS / file} is absent: left out", file=sys.stderr)
             continue
         table: Table = learnable(read(TICKETS / file, columns, label))
-        everything = _Rows(Texts(table.texts, _vectors(file, table.texts)), table.labels)
+        if title != DESK[0]:
+            yield title, None, _Rows(Texts(table.texts, _vectors(file, table.texts)), table.labels)
+            continue
+        chosen = np.random.default_rng(FOLD_SEED).permutation(len(table.labels))[:DESK_ROWS]
+        own = reading.read([table.texts[row] for row in chosen], default_embedder())
+        examples = load_examples()
+        delivered = reading.read([one.text for one in examples], default_embedder())
+        yield (
+            title,
+            _Rows(delivered, [one.category for one in examples]),
+            _Rows(own, [table.labels[row] for row in chosen]),
+        )
+
+
+def run() -> Figures:
+    rows: list[list[str]] = []
+    for title, given, everything in _sets():
         found: dict[str, list[_Found]] = {name: [] for name, _ in _JUDGES}
         for seed in SEEDS:
             split = StratifiedShuffleSplit(1, test_size=TEST_PART, random_state=seed)
-            first, second = next(split.split(table.labels, table.labels))
+            first, second = next(split.split(everything.labels, everything.labels))
             train, test = everything.take(first), everything.take(second)
+            train = train if given is None else given.and_(train)
             for name, judge in _JUDGES:
                 at = time.perf_counter()
                 found[name].append({**judge(train, test), "seconds": time.perf_counter() - at})

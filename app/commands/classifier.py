@@ -15,7 +15,7 @@ import numpy as np
 from app.inference.embedding import default_embedder
 from app.inference.errors import ModelUnavailable
 from app.inference.local.selective import figures
-from app.inference.local.stack import StackedClassifier
+from app.inference.local.stacking import learn
 from app.inference.local.views import Texts, cleaned
 
 MAX_CELL = 2**31 - 1
@@ -111,7 +111,7 @@ def evaluate(train: Table, test: Table) -> dict[str, float | int | None]:
         raise UnusableTable("There is no row to test on.")
     _say(f"reading {len(train.texts)} texts to learn from and {len(test.texts)} to test on")
     known, unknown = embedded(train.texts), embedded(test.texts)
-    trained = StackedClassifier.train(known, train.labels, lambda part: _say(f"training {part}"))
+    trained, _ = learn(known, train.labels, lambda part: _say(f"training {part}"))
     return figures(trained.labels, trained.probabilities(unknown), test.labels, threshold=trained.threshold)
 
 

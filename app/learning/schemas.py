@@ -25,7 +25,12 @@ class Quality(Out):
     accuracy: float
     macro_f1: float
     ece: float = Field(description="Expected calibration error: mean gap between confidence and accuracy.")
-    ece_uncalibrated: float
+    threshold: float | None = Field(
+        description="Confidence from which on surely nine of ten answers are right; null: there is none."
+    )
+    coverage_at_90: float = Field(description="Share of the answers that reach it.")
+    selective_accuracy: float | None = Field(description="How many of those are right; null: none reaches it.")
+    abstained: float = Field(description="Share of the texts of which nothing would be said for sure.")
     reliability: list[Bin]
 
 

@@ -35,7 +35,7 @@ class ClassifierHead(Stamped, Base):
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     status: Mapped[str] = mapped_column(String(20), default=HeadStatus.TRAINING)
     reason: Mapped[str | None] = mapped_column(Text)
-    # A plain .npz and its description, as app.inference.local.linear packs them.
+    # A plain .npz and its description, as app.inference.local.head packs them.
     weights: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     description: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     checksum: Mapped[str | None] = mapped_column(String(64))

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from app.inference.embedding import Embedder, default_embedder
 from app.inference.local.examples import Example, load_examples
-from app.inference.local.linear import LinearHead, shipped_head
+from app.inference.local.head import Head, shipped_head
+from app.inference.local.reading import prepared
 from app.inference.local.routing import GENERAL, team_for
-from app.inference.local.vocabulary import Token, glossed, terms, tokens, word_set
+from app.inference.local.stack import WORDS
+from app.inference.local.views import Texts
+from app.inference.local.vocabulary import Token, glossed, tokens, word_set
 
 ABSTAIN_BELOW: Final = 0.4
 """A calibrated confidence: under it the best guess is wrong clearly more often than it is right."""
@@ -49,12 +52,12 @@ class Classification:
 class Classifier:
     """Safe to call from several threads. Reads no instruction out of the text: it only weighs words."""
 
-    def __init__(self, head: LinearHead, examples: Sequence[Example], embedder: Embedder) -> None:
+    def __init__(self, head: Head, examples: Sequence[Example], embedder: Embedder) -> None:
         self._head = head
         self._examples = examples
         self._embedder = embedder
-        mean = head.weights.mean(axis=0, keepdims=True)
-        self._leaning = (head.weights - mean)[:, head.weights.shape[1] - len(head.vocabulary.known) :]
+        self._words = head.classifier.judges.views.words
+        self._leaning = _leaning(head)
 
     def classify(self, text: str) -> Classification:
         words = tokens(text)
@@ -62,23 +65,23 @@ class Classifier:
             return Classification(
                 GENERAL, 0.0, (), "There are no words to judge by, so it stays general.", team_for(GENERAL), True
             )
-        vector, row = self._features(text, words)
-        scores = self._head.probabilities(np.concatenate([vector, row]))
+        seen = self._seen(text, words)
+        scores = self._head.classifier.probabilities(seen)[0]
         order = [int(index) for index in np.argsort(-scores)]
         ranked = [(self._head.labels[index], round(float(scores[index]), 4)) for index in order]
         best, confidence = ranked[0]
         if confidence < ABSTAIN_BELOW and best != GENERAL:
             return self._abstention(ranked)
-        reasoning = self._reasoning(order[0], confidence, vector, row, words)
+        reasoning = self._reasoning(order[0], confidence, seen, words)
         return Classification(best, confidence, tuple(ranked[1 : 1 + _ALTERNATIVES]), reasoning, team_for(best))
 
     def best(self, text: str) -> str:
         """The likeliest category, however unsure: for judging the head, not for people."""
-        scores = self._head.probabilities(np.concatenate(self._features(text, tokens(text))))
+        scores = self._head.classifier.probabilities(self._seen(text, tokens(text)))
         return self._head.labels[int(np.argmax(scores))]
 
-    def _features(self, text: str, words: list[Token]) -> tuple[Floats, Floats]:
-        return self._embedder.embed([glossed(text)])[0], self._head.vocabulary.row(terms(words))
+    def _seen(self, text: str, words: list[Token]) -> Texts:
+        return Texts([prepared(words)], self._embedder.embed([glossed(text)]))
 
     def _abstention(self, ranked: list[tuple[str, float]]) -> Classification:
         best, confidence = ranked[0]
@@ -95,14 +98,14 @@ class Classifier:
             abstained=True,
         )
 
-    def _reasoning(self, label: int, confidence: float, vector: Floats, row: Floats, words: list[Token]) -> str:
+    def _reasoning(self, label: int, confidence: float, seen: Texts, words: list[Token]) -> str:
         category = self._head.labels[label]
-        speaking = self._speaking(label, row, words)
+        speaking = self._speaking(label, seen.words[0], words)
         sentence = f"Reads like {category} ({confidence:.0%})"
         if speaking:
             quoted = ", ".join(f"“{term}”" for term in speaking)
             sentence += f": {quoted} speak{'s' if len(speaking) == 1 else ''} for it"
-        near = self._nearest(category, vector)
+        near = self._nearest(category, seen.vectors[0])
         if near is None:
             return f"{sentence}; it was learned from this desk's own tickets."
         return f"{sentence}; the closest labelled example is “{_short(near[0].text)}” (similarity {near[1]:.2f})."
@@ -116,16 +119,16 @@ class Classifier:
         best = int(np.argmax(np.where(inside, similarities, -np.inf)))
         return self._examples[best], float(similarities[best])
 
-    def _speaking(self, label: int, row: Floats, words: list[Token]) -> list[str]:
+    def _speaking(self, label: int, text: str, words: list[Token]) -> list[str]:
         """Words of the text, as written, that push most towards the category; a word is named once."""
-        contributions = row * self._leaning[label]
-        known = self._head.vocabulary.known
+        row = self._words.vocabulary.rows([self._words.analysis(text)])
+        contributions = row.data * self._leaning[row.indices, label]
         chosen: list[str] = []
         named: set[str] = set()
-        for position in np.argsort(-contributions):
-            if len(chosen) == _SPEAKING_TERMS or contributions[position] < _MIN_CONTRIBUTION:
+        for place in np.argsort(-contributions):
+            if len(chosen) == _SPEAKING_TERMS or contributions[place] < _MIN_CONTRIBUTION:
                 break
-            parts = known[position].split(" ")
+            parts = self._words.vocabulary.known[row.indices[place]].split(" ")
             if named.intersection(parts) or all(part in _SILENT for part in parts):
                 continue
             named.update(parts)
@@ -133,12 +136,22 @@ class Classifier:
         return chosen
 
 
+def _leaning(head: Head) -> Floats:
+    """How far each word pushes towards each label, rather than to all: the weights of the regression that is linear in
+    words. Shape (terms, labels)."""
+    judges = head.classifier.judges
+    linear = next(one for one in judges.regressions if (one.view, one.shape) == (WORDS, "linear"))
+    pushes = np.asarray(judges.views.words.known @ linear.coefficients)
+    return np.asarray(pushes - pushes.mean(axis=1, keepdims=True))
+
+
 def _surface(parts: list[str], words: list[Token]) -> str:
     """How the first occurrence of a term is written in the text; a glossed word keeps its own language."""
     size = len(parts)
     windows = (words[start : start + size] for start in range(len(words)))
-    first = next(window for window in windows if [word.term for word in window] == parts)
-    return " ".join(dict.fromkeys(word.surface for word in first))
+    # Between two words of a pair there may stand one of a single character.
+    first = next((window for window in windows if [word.term for word in window] == parts), None)
+    return " ".join(parts if first is None else dict.fromkeys(word.surface for word in first))
 
 
 def _short(text: str) -> str:
@@ -164,7 +177,7 @@ def _shipped() -> Classifier:
     return Classifier(shipped_head(), load_examples(), default_embedder())
 
 
-def use(head: LinearHead, checksum: str) -> None:
+def use(head: Head, checksum: str) -> None:
     """From now on this process classifies with another head."""
     _InUse.entry = (checksum, Classifier(head, load_examples(), default_embedder()))
 

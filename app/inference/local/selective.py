@@ -13,6 +13,7 @@ CERTAINTY: Final = 0.99
 """How sure a threshold is to keep `WANTED_ACCURACY` on rows like those it was chosen on. Of many that pass the lowest
 is taken, so each must be surer than the 0.95 that one alone would need."""
 BINS: Final = 15
+CURVE_BINS: Final = 10
 
 Floats = NDArray[np.floating[Any]]
 
@@ -26,6 +27,21 @@ def calibration_error(probabilities: Floats, correct: NDArray[np.bool_], bins: i
         for number in np.unique(bin_of)
     ]
     return float(sum(gaps))
+
+
+def reliability(confidence: Floats, correct: NDArray[np.bool_], bins: int = CURVE_BINS) -> list[dict[str, float | int]]:
+    """The curve behind the calibration error: for each bin that holds an answer, mean confidence and share right."""
+    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    return [
+        {
+            "least": round(number / bins, 4),
+            "most": round((number + 1) / bins, 4),
+            "count": int((bin_of == number).sum()),
+            "confidence": round(float(confidence[bin_of == number].mean()), 4),
+            "accuracy": round(float(correct[bin_of == number].mean()), 4),
+        }
+        for number in map(int, np.unique(bin_of))
+    ]
 
 
 def choose_threshold(confidence: Floats, correct: NDArray[np.bool_]) -> float:

@@ -4,31 +4,63 @@ Words and pairs of words; pieces of words, which carry languages that the senten
 vectors; and the words of the opening line, which is the subject of a ticket.
 """
 
+import itertools
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # scipy ships no types
-from sklearn.feature_extraction.text import TfidfVectorizer
+
+from app.inference.local.vocabulary import Vocabulary
 
 MAX_CHARS: Final = 20_000
 OPENING_CHARS: Final = 200
 MAX_PIECES: Final = 100_000
+MAX_WORDS: Final = 500_000
+PIECE_CHARS: Final = (3, 4, 5)
 MANY: Final = 200
 """From so many texts on, a term must be met in more than one of them to count."""
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
+Analysis = Callable[[str], list[str]]
 
 _WORD = re.compile(r"\w\w")
+_WORDS = re.compile(r"\b\w\w+\b")
 
 
 def cleaned(text: str) -> str:
     r"""Exports often hold a literal `\n`. A text without words becomes one word of its own."""
     text = text[:MAX_CHARS].replace("\\r", " ").replace("\\n", "\n")
     return text if _WORD.search(text) else "withoutwords"
+
+
+def words(text: str) -> list[str]:
+    """Those of two characters or more, then pairs of neighbours joined by a space."""
+    found = _WORDS.findall(text.lower())
+    return [*found, *(f"{first} {second}" for first, second in itertools.pairwise(found))]
+
+
+def pieces(text: str) -> list[str]:
+    """Three to five characters in a row, of words with a space before and after."""
+    return list(itertools.chain.from_iterable(map(_pieces, text.lower().split())))
+
+
+def _pieces(word: str) -> Iterator[str]:
+    padded = f" {word} "
+    for size in PIECE_CHARS:
+        for start in range(max(len(padded) - size, 0) + 1):
+            yield padded[start : start + size]
+        if len(padded) <= size:
+            # A short word counts once.
+            return
+
+
+def opening(text: str) -> list[str]:
+    return words(cleaned(text.strip().split("\n", 1)[0][:OPENING_CHARS]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,41 +74,56 @@ class Texts:
         return Texts([self.words[row] for row in rows], self.vectors[rows])
 
 
-class Views:
-    """Fitted to the texts that are learned from; no label is looked at."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way of seeing texts, as sparse rows of unit length."""
 
-    def __init__(self, texts: Texts) -> None:
-        self._words = _fitted(texts.words, ngram_range=(1, 2))
-        self._pieces = _fitted(texts.words, analyzer="char_wb", ngram_range=(3, 5), max_features=MAX_PIECES)
+    analysis: Analysis
+    vocabulary: Vocabulary
+    known: csr_matrix
+    """Shape (terms, texts learned from)."""
+
+    @classmethod
+    def fit(cls, analysis: Analysis, texts: list[str], most: int) -> "View":
+        least = 2 if len(texts) >= MANY else 1
+        vocabulary = Vocabulary.fit(map(analysis, texts), minimum=least, most=most)
+        if not vocabulary.known:
+            # No two texts share a term.
+            vocabulary = Vocabulary.fit(map(analysis, texts), minimum=1, most=most)
+        return cls(analysis, vocabulary, csr_matrix(_rows(analysis, vocabulary, texts).T))
+
+    def cosines(self, texts: list[str]) -> Floats:
+        return np.asarray((_rows(self.analysis, self.vocabulary, texts) @ self.known).toarray())
+
+
+def _rows(analysis: Analysis, vocabulary: Vocabulary, texts: list[str]) -> csr_matrix:
+    return vocabulary.rows([analysis(text) for text in texts])
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    words: View
+    pieces: View
+    opening: View | None
+    """None where most texts are one line: it would be the first again."""
+    vectors: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, texts: Texts) -> "Views":
+        """To the texts that are learned from; no label is looked at."""
         lines = sum("\n" in text.strip() for text in texts.words)
-        # Where most texts are one line, it would be the first view again.
-        self._opening = _fitted(_openings(texts), ngram_range=(1, 2)) if lines * 2 > len(texts.words) else None
-        self._known = [csr_matrix(rows.T) for rows in self._sparse(texts)]
-        self._vectors = np.asarray(texts.vectors, dtype=np.float32)
+        return cls(
+            View.fit(words, texts.words, MAX_WORDS),
+            View.fit(pieces, texts.words, MAX_PIECES),
+            View.fit(opening, texts.words, MAX_WORDS) if lines * 2 > len(texts.words) else None,
+            np.asarray(texts.vectors, dtype=np.float32),
+        )
 
     def cosines(self, texts: Texts) -> list[Floats]:
         """Of each text with each that was learned from: words, pieces, sentences, opening (where there is one), and
         last the mean of these."""
-        words, pieces, *opening = [
-            (rows @ known).toarray() for rows, known in zip(self._sparse(texts), self._known, strict=True)
-        ]
-        views = [words, pieces, np.asarray(texts.vectors, dtype=np.float32) @ self._vectors.T, *opening]
-        return [*views, sum(views) / np.float32(len(views))]
-
-    def _sparse(self, texts: Texts) -> list[csr_matrix]:
-        found = [self._words.transform(texts.words), self._pieces.transform(texts.words)]
-        return found if self._opening is None else [*found, self._opening.transform(_openings(texts))]
-
-
-def _openings(texts: Texts) -> list[str]:
-    return [cleaned(text.strip().split("\n", 1)[0][:OPENING_CHARS]) for text in texts.words]
-
-
-def _fitted(texts: list[str], **settings: Any) -> TfidfVectorizer:
-    least = 2 if len(texts) >= MANY else 1
-    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, min_df=least, **settings)
-    try:
-        return vectorizer.fit(texts)
-    except ValueError:
-        # No two texts share a term.
-        return vectorizer.set_params(min_df=1).fit(texts)
+        seen = [self.words.cosines(texts.words), self.pieces.cosines(texts.words)]
+        seen.append(np.asarray(texts.vectors, dtype=np.float32) @ self.vectors.T)
+        if self.opening is not None:
+            seen.append(self.opening.cosines(texts.words))
+        return [*seen, np.asarray(sum(seen) / np.float32(len(seen)))]

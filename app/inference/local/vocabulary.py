@@ -4,7 +4,6 @@ MiniLM reads English. A small glossary replaces the support vocabulary of German
 for the terms and for the sentence vector alike; a text in which too few words of one language are met is left alone.
 """
 
-import itertools
 import json
 import re
 import unicodedata
@@ -22,8 +21,6 @@ from app.inference.local.examples import data_bytes
 
 MAX_CHARS: Final = 20_000
 """Classification looks at this much of a text: a sentence vector sees 256 word pieces, the terms see the rest."""
-
-MOST_TERMS: Final = 20_000
 
 _WORD = re.compile(r"[^\W_]{1,40}")
 _STATUS = re.compile(r"[45]\d\d")
@@ -89,12 +86,6 @@ def glossed(text: str) -> str:
     return _WORD.sub(lambda match: table.get(plain(match[0]), match[0]), text)
 
 
-def terms(words: Sequence[Token]) -> list[str]:
-    """Unigrams, then bigrams joined by a space."""
-    singles = [word.term for word in words]
-    return singles + [f"{first} {second}" for first, second in itertools.pairwise(singles)]
-
-
 class Vocabulary:
     """TF-IDF with sublinear term frequency and L2-normalised rows (Manning et al. 2008, §6.2-6.4)."""
 
@@ -104,7 +95,7 @@ class Vocabulary:
         self._index = {term: position for position, term in enumerate(self.known)}
 
     @classmethod
-    def fit(cls, documents: Iterable[Sequence[str]], *, minimum: int, most: int = MOST_TERMS) -> "Vocabulary":
+    def fit(cls, documents: Iterable[Sequence[str]], *, minimum: int, most: int) -> "Vocabulary":
         """Keeps terms that occur in at least `minimum` documents, the `most` frequent of them; idf = ln((1 + n) / (1 +
         df)) + 1."""
         frequency: Counter[str] = Counter()
@@ -116,12 +107,6 @@ class Vocabulary:
         known = sorted(term for _, term in often[:most])
         idf = [np.log((1 + count) / (1 + frequency[term])) + 1 for term in known]
         return cls(known, np.asarray(idf, dtype=np.float32))
-
-    def row(self, document: Sequence[str]) -> NDArray[np.float32]:
-        positions, weights = self._weighed(document)
-        row = np.zeros(len(self.known), dtype=np.float32)
-        row[positions] = weights
-        return row
 
     def rows(self, documents: Sequence[Sequence[str]]) -> csr_matrix:
         """Shape (documents, terms): nearly all of it is zero."""

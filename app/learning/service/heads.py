@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.telemetry import get_logger
 from app.inference.local import classifier
-from app.inference.local.linear import shipped_head, unpack
+from app.inference.local.head import shipped_head, unpack
 from app.learning import repository
 from app.learning.errors import HeadUnusable
 from app.learning.repository import HeadRepository

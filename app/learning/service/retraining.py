@@ -22,7 +22,7 @@ from app.inference.embedding import default_embedder
 from app.inference.local import train
 from app.inference.local.classifier import Classifier
 from app.inference.local.examples import Example, examples_hash, load_examples
-from app.inference.local.linear import LinearHead, pack, shipped_head, unpack
+from app.inference.local.head import Head, pack, shipped_head, unpack
 from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.service import Claim
@@ -35,16 +35,18 @@ log = get_logger(__name__)
 JOB_KIND = "classifier_training"
 MOST_EXAMPLES = 2_000
 """The newest judgements; more would take minutes and hundreds of megabytes."""
-TEXT_CHARS = 4_000
-LEAST_OF_A_LABEL = train.FOLDS
-"""A label met less often could not be in every part of the cross-validation."""
+TEXT_CHARS = 2_000
+LEAST_OF_A_LABEL = 8
+"""A label met less often could hardly be told, nor could be known how well."""
+MOST_LABELS = 100
+"""Of people's own; the work grows with them."""
 HELD_OUT_PART = 5
 LEAST_HELD_OUT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    head: LinearHead
+    head: Head
     report: dict[str, Any]
     refusal: str | None
 
@@ -146,14 +148,15 @@ def _lessons(judged: Sequence[TrainingExample]) -> _Lessons:
         example = Example(category=row.label, language="", text=row.text[:TEXT_CHARS])
         # Of a text that was judged twice the last judgement counts.
         (kept if held_out(example.text) else learned)[example.text] = example
-    counts = Counter(example.category for example in learned.values())
-    left_out = {label: n for label, n in sorted(counts.items()) if label not in known and n < LEAST_OF_A_LABEL}
+    counts = Counter(example.category for example in learned.values() if example.category not in known)
+    many = {label for label, n in counts.most_common(MOST_LABELS) if n >= LEAST_OF_A_LABEL}
+    left_out = {label: n for label, n in sorted(counts.items()) if label not in many}
     return _Lessons(
         [example for example in learned.values() if example.category not in left_out], list(kept.values()), left_out
     )
 
 
-def _trained(lessons: _Lessons, active: LinearHead, active_version: int) -> _Outcome:
+def _trained(lessons: _Lessons, active: Head, active_version: int) -> _Outcome:
     delivered = load_examples()
     shipped = shipped_head()
     vectors = shipped.example_vectors if shipped.metadata["examples_sha256"] == examples_hash() else None
@@ -181,7 +184,7 @@ def _trained(lessons: _Lessons, active: LinearHead, active_version: int) -> _Out
     return _Outcome(head, report, refusal)
 
 
-def _accuracy(head: LinearHead, delivered: list[Example], kept: list[Example]) -> float:
+def _accuracy(head: Head, delivered: list[Example], kept: list[Example]) -> float:
     """Of the category itself: whether it would be sure enough to say so is another matter."""
     told = Classifier(head, delivered, default_embedder())
     return round(float(np.mean([told.best(example.text) == example.category for example in kept])), 4)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.inference.local.selective import calibration_error, choose_threshold, figures
+from app.inference.local.selective import calibration_error, choose_threshold, figures, reliability
 
 
 def test_a_threshold_is_set_where_enough_answers_are_surely_right() -> None:
@@ -29,6 +29,11 @@ def test_confidence_that_is_met_by_accuracy_has_no_calibration_error() -> None:
     probabilities = np.tile([0.75, 0.25], (4, 1))
     assert calibration_error(probabilities, np.array([True, True, True, False])) == pytest.approx(0)
     assert calibration_error(probabilities, np.full(4, False)) == pytest.approx(0.75)
+
+
+def test_the_curve_counts_every_answer_in_its_tenth() -> None:
+    curve = reliability(np.array([0.31, 0.39, 0.95, 1.0]), np.array([True, False, True, True]))
+    assert [(one["least"], one["count"], one["accuracy"]) for one in curve] == [(0.3, 2, 0.5), (0.9, 2, 1.0)]
 
 
 def test_a_label_that_was_never_learned_is_a_mistake() -> None:

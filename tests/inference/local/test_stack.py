@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from app.inference.local import stack
+from app.inference.local import stacking
 from app.inference.local.selective import calibration_error
+from app.inference.local.stack import MEAN
 from app.inference.local.views import MANY, Floats, Texts
 
 MATTERS = ["invoice refund payment", "password login account", "parcel courier delivery"]
@@ -32,18 +33,18 @@ def test_what_a_regression_says_of_rows_unseen_is_what_one_without_them_says() -
     cosines = (vectors @ vectors.T).astype(np.float32)
     wanted = np.eye(2, dtype=np.float32)[chance.integers(2, size=30)]
     weights = chance.uniform(0.5, 2, size=30).astype(np.float32)
-    kernel = stack._Kernel(stack.MEAN, stack._squared, 0.3, even=True)
+    kernel = stacking._Kernel(MEAN, "squared", 0.3, even=True)
     folds = np.arange(30) % 10
     rest, aside = np.flatnonzero(folds > 0), np.flatnonzero(folds == 0)
-    _, unseen = stack._ridge(kernel, cosines, wanted, weights, folds)
-    without, _ = stack._ridge(kernel, cosines[np.ix_(rest, rest)], wanted[rest], weights[rest], folds[rest])
-    assert unseen[aside] == pytest.approx(stack._squared(cosines[np.ix_(aside, rest)]) @ without, abs=1e-4)
+    _, unseen = stacking._ridge(kernel, cosines, wanted, weights, folds)
+    without, _ = stacking._ridge(kernel, cosines[np.ix_(rest, rest)], wanted[rest], weights[rest], folds[rest])
+    assert unseen[aside] == pytest.approx(cosines[np.ix_(aside, rest)] ** 2 @ without, abs=1e-4)
 
 
 def test_labels_that_are_partly_chance_get_a_confidence_that_says_so() -> None:
     texts, labels = desk(320, noise=0.3)
     learned, others = np.arange(180), np.arange(180, 320)
-    found = stack.StackedClassifier.train(texts.take(learned), labels[:180], quiet)
+    found, _ = stacking.learn(texts.take(learned), labels[:180], quiet)
     probabilities = found.probabilities(texts.take(others))
     correct = np.asarray(found.labels)[probabilities.argmax(axis=1)] == np.asarray(labels[180:])
     assert correct.mean() > 0.7
@@ -53,9 +54,9 @@ def test_labels_that_are_partly_chance_get_a_confidence_that_says_so() -> None:
 
 def test_many_rows_are_judged_by_fewer_regressions(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, labels = desk(120, noise=0)
-    monkeypatch.setattr(stack, "FEW", 100)
+    monkeypatch.setattr(stacking, "FEW", 100)
     said: list[str] = []
-    found = stack.StackedClassifier.train(texts, labels, said.append)
+    found, _ = stacking.learn(texts, labels, said.append)
     assert "judge 4 of 4" in said
     assert (found.probabilities(texts).argmax(axis=1) == [found.labels.index(label) for label in labels]).all()
     assert found.threshold < 1
@@ -66,6 +67,17 @@ def test_texts_that_share_no_word_and_labels_by_chance_give_no_threshold() -> No
     words = ["".join(chance.choice(list("abcdefghijklmnopqrstuvwxyz"), 8)) for _ in range(MANY)]
     texts = Texts(words, np.eye(len(words), dtype=np.float32))
     labels = [["a", "b"][kind] for kind in chance.permutation(np.arange(len(words)) % 2)]
-    found = stack.StackedClassifier.train(texts, labels, quiet)
+    found, _ = stacking.learn(texts, labels, quiet)
     assert found.threshold == float("inf")
     assert found.probabilities(texts).sum(axis=1) == pytest.approx(1)
+
+
+def test_what_is_reported_is_of_rows_unseen_and_nothing_is_ever_told_for_certain() -> None:
+    texts, labels = desk(240, noise=0.3)
+    found, unseen = stacking.learn(texts, labels, quiet)
+    assert unseen.correct.mean() < 0.9
+    learned = found.probabilities(texts)
+    assert (np.asarray(found.labels)[learned.argmax(axis=1)] == labels).mean() >= unseen.correct.mean()
+    assert calibration_error(unseen.probabilities, unseen.correct) < 0.1
+    sure, _ = stacking.learn(*desk(240, noise=0), quiet)
+    assert sure.probabilities(texts).max() < 1

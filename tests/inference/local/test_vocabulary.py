@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from app.inference.local.vocabulary import Vocabulary, glossed, plain, terms, tokens
+from app.inference.local import views
+from app.inference.local.vocabulary import Vocabulary, glossed, plain, tokens
 
 
 def words(text: str) -> list[str]:
@@ -37,17 +38,18 @@ def test_one_foreign_word_in_a_long_english_text_changes_nothing() -> None:
     assert glossed(text) == text
 
 
-def test_terms_are_words_and_neighbours() -> None:
-    assert terms(tokens("wrong amount charged")) == ["wrong", "amount", "charged", "wrong amount", "amount charged"]
+def test_terms_are_words_and_neighbours_and_pieces_of_words() -> None:
+    assert views.words("Wrong amount, a charge") == ["wrong", "amount", "charge", "wrong amount", "amount charge"]
+    assert views.pieces("I pay") == [" i ", " pa", "pay", "ay ", " pay", "pay ", " pay "]
 
 
 def test_rows_are_normalised_and_rare_terms_weigh_more() -> None:
-    vocabulary = Vocabulary.fit([["a", "b"], ["a", "c"], ["a", "c"]], minimum=2)
+    vocabulary = Vocabulary.fit([["a", "b"], ["a", "c"], ["a", "c"]], minimum=2, most=9)
 
-    row = vocabulary.row(["a", "c", "c", "unknown"])
+    row, none = vocabulary.rows([["a", "c", "c", "unknown"], ["unknown"]]).toarray()
 
     assert vocabulary.known == ("a", "c")
     assert vocabulary.idf[1] > vocabulary.idf[0]
     assert np.linalg.norm(row) == pytest.approx(1)
     assert row[1] > row[0]
-    assert not vocabulary.row(["unknown"]).any()
+    assert not none.any()
