@@ -8,6 +8,9 @@ class MailMissing(NotFound):
     detail = "There is no mail of this id that you may see."
 
 
+RAW_REMOVED = "Mails as they came are deleted after a while; what was read of this one is still here."
+
+
 class RawMissing(NotFound):
     code, title = "mail_raw_not_found", "The bytes are not here"
     detail = "This mail was too large to be taken; it is still where it came from."

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, exists, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.clock import now
 from app.core.repository import Repository
 from app.mail.errors import MailMissing, SentMailMissing
 from app.models.conversation import ChannelName, Conversation, Message, Speaker
@@ -96,6 +97,27 @@ async def taken_lately(db: AsyncSession, address: str) -> int:
         Mail.created_at > func.clock_timestamp() - timedelta(hours=1),
     )
     return (await db.execute(query)).scalar_one()
+
+
+async def drop_raw(db: AsyncSession, *, days: int, limit: int) -> Sequence[str]:
+    """The keys of the bytes of mails that were read so long ago, which have them no more. What is still to be read,
+    or could not be, keeps them: nothing else says what is in it."""
+    query = (
+        select(Mail)
+        .where(
+            Mail.storage_key.is_not(None),
+            Mail.created_at < func.clock_timestamp() - timedelta(days=days),
+            Mail.state.not_in((MailState.RECEIVED, MailState.UNREADABLE)),
+        )
+        .order_by(Mail.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    keys = []
+    for mail in (await db.execute(query)).scalars():
+        keys.append(mail.storage_key or "")
+        mail.storage_key, mail.raw_removed_at = None, now()
+    return keys
 
 
 async def thread(db: AsyncSession, session_id: UUID, *, lock: bool = False) -> MailThread | None:

@@ -59,6 +59,7 @@ class MailJoinOut(Out):
 class MailDetailOut(MailOut):
     """`visible` is what went into the conversation; `body` is all of the text, with what it quotes."""
 
+    raw_removed_at: datetime | None = Field(description="When the mail as it came was deleted; what was read stays.")
     envelope_from: str | None
     envelope_to: list[str]
     references: list[str]

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,7 +48,7 @@ class SentState(StrEnum):
 
 
 class Mail(Identified, Stamped, Base):
-    """`storage_key` leads to the bytes as they came; none: too large, it stays where it came from."""
+    """`storage_key` leads to the bytes as they came; none: too large, it stays where it came from, or removed since."""
 
     __tablename__ = "mails"
     __table_args__ = (
@@ -64,6 +64,7 @@ class Mail(Identified, Stamped, Base):
         Index("ix_mails_state_id", "state", "id"),
         Index("ix_mails_storage_key", "storage_key"),
         Index("ix_mails_said_id", "said_id"),
+        Index("ix_mails_raw_created_at", "created_at", postgresql_where=text("storage_key IS NOT NULL")),
     )
 
     source: Mapped[str] = mapped_column(String(20))
@@ -71,6 +72,7 @@ class Mail(Identified, Stamped, Base):
     digest: Mapped[str] = mapped_column(String(64))
     size: Mapped[int] = mapped_column(BigInteger)
     storage_key: Mapped[str | None] = mapped_column(String(500))
+    raw_removed_at: Mapped[datetime | None]
     envelope_from: Mapped[str | None] = mapped_column(String(400))
     envelope_to: Mapped[list[str]] = mapped_column(ARRAY(Text))
     job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"))

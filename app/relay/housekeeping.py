@@ -81,6 +81,7 @@ async def keep_house(resources: Resources) -> None:
                     await learning.retrain_if_due(db, after=settings.agents.retrain_after)
             if turn % round_of_orphans == 0:
                 await keeping.retire(resources.db, settings.files)
+                await mail.retire_raw(resources)
                 await keeping.collect_orphans(resources.db, resources.storage, settings.files)
             turn += 1
         except DATABASE_AWAY as error:

@@ -63,6 +63,10 @@ class MailSettings(BaseModel):
     oauth_refresh_token: SecretStr | None = Field(default=None, description="Unset: by client_credentials.")
     oauth_scope: str | None = None
 
+    keep_raw_days: int = Field(
+        default=90, ge=0, description="Mails as they came are deleted after so long, once they were read; 0: never."
+    )
+
     imap_host: str | None = None
     imap_port: int = Field(default=993, ge=1, le=65535)
     imap_security: Security = "tls"

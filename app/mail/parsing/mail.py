@@ -10,6 +10,8 @@ from email.utils import getaddresses, parsedate_to_datetime
 from typing import Final
 
 from app.accounts.schemas import normal_email
+from app.mail.parsing import tnef
+from app.mail.parsing.attachment import Attachment
 from app.mail.parsing.folding import Folded, fold
 from app.mail.parsing.structure import (
     DELIVERY_STATUS,
@@ -32,13 +34,6 @@ _FAILED: Final = re.compile(r"^action:\s*failed\s*$", re.IGNORECASE | re.MULTILI
 _STATUS: Final = re.compile(r"^(?:status|diagnostic-code):\s*(.{1,300})$", re.IGNORECASE | re.MULTILINE)
 
 Headers = Mapping[str, Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    filename: str | None
-    media_type: str
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +192,29 @@ def _contents(root: Message, defects: list[str]) -> tuple[list[str], list[Attach
         elif alternatives[place][1] and kind == "text/plain":
             texts[alternatives[place][0]] = text
             alternatives[place] = (alternatives[place][0], False)
+    attachments = _opened(attachments, texts, defects)
     if len(attachments) > ATTACHMENTS_MOST:
         defects.append("TooManyAttachments")
     return texts, attachments[:ATTACHMENTS_MOST]
+
+
+def _opened(attachments: Sequence[Attachment], texts: list[str], defects: list[str]) -> list[Attachment]:
+    """With what Outlook has packed, in the place of the pack if all of it could be read, else before it."""
+    found: list[Attachment] = []
+    for one in attachments:
+        name = (one.filename or "").lower()
+        if one.media_type not in tnef.TYPES and not (name.endswith(".dat") and one.content.startswith(tnef.SIGNATURE)):
+            found.append(one)
+            continue
+        pack = tnef.opened(one.content)
+        found += pack.files
+        if not texts and pack.text.strip():
+            texts.append(pack.text)
+        if not pack.whole:
+            defects.append("TnefNotWhole")
+        if not pack.whole or (pack.unread and not texts):
+            found.append(one)
+    return found
 
 
 def _alternative(inside: Sequence[str]) -> str | None:

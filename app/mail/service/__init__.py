@@ -2,7 +2,7 @@
 
 from app.mail.service.attaching import hang
 from app.mail.service.intake import TAKE_IN, Incoming, Taken, note_too_large, receive
-from app.mail.service.keeping import look, note_look
+from app.mail.service.keeping import look, note_look, retire_raw
 from app.mail.service.looking import get, list_mails, list_sent, raw, read_again, send_again, sources
 from app.mail.service.sending import SEND, put_on_way, send
 from app.mail.service.sending import give_up as give_up_sending
@@ -30,6 +30,7 @@ __all__ = [
     "raw",
     "read_again",
     "receive",
+    "retire_raw",
     "send",
     "send_again",
     "signature",

@@ -18,7 +18,7 @@ from app.files.errors import FileEmpty, FileMissing, FileTooLarge, FileTypeNotAl
 from app.files.filename import safe_filename
 from app.files.service import Received, Slot
 from app.mail import repository
-from app.mail.parsing.mail import Attachment
+from app.mail.parsing.attachment import Attachment
 from app.models.mail import MailAttachment
 from app.tickets.errors import TicketMissing
 from app.tickets.service import DESK

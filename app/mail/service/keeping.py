@@ -1,12 +1,20 @@
-"""Finding what got lost on the way: messages that are not on theirs, and files that hang on no ticket."""
+"""Finding what got lost on the way: messages that are not on theirs, and files that hang on no ticket. And letting go
+of mails as they came, when they have been kept for as long as they should be."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
+from app.core.resources import Resources
 from app.core.settings import Settings
+from app.core.storage import StorageError
+from app.core.telemetry import get_logger
 from app.mail import repository
 from app.mail.service import attaching, sending
 from app.models.mail import MailSource
+
+log = get_logger(__name__)
+
+ROWS = 500
 
 
 async def look(db: AsyncSession, settings: Settings, *, seconds: float) -> int:
@@ -17,6 +25,25 @@ async def look(db: AsyncSession, settings: Settings, *, seconds: float) -> int:
     for said_id in await repository.forgotten(db, seconds=seconds):
         found += await sending.put_on_way(db, settings, said_id)
     return found + await attaching.hang(db)
+
+
+async def retire_raw(resources: Resources) -> int:
+    """How many mails have given up their bytes. What was read of them stays: words, Message-IDs, files."""
+    days = resources.settings.mail.keep_raw_days
+    retired, more = 0, days > 0
+    while more:
+        async with resources.db.unit_of_work() as db:
+            keys = await repository.drop_raw(db, days=days, limit=ROWS)
+        for key in keys:
+            try:
+                await resources.storage.delete(key)
+            except StorageError as error:
+                # No row has it any more: it is collected as every such object is.
+                log.warning("object_left_behind", key=key, error=type(error).__name__)
+        retired, more = retired + len(keys), len(keys) == ROWS
+    if retired:
+        log.info("mails_retired", mails=retired)
+    return retired
 
 
 async def note_look(db: AsyncSession, name: str, error: str | None) -> None:

@@ -11,7 +11,7 @@ from app.core.settings import MailSettings
 from app.core.storage import Storage
 from app.jobs import service as jobs
 from app.mail import repository
-from app.mail.errors import MailInWork, RawMissing
+from app.mail.errors import RAW_REMOVED, MailInWork, RawMissing
 from app.mail.repository import MailRepository, SentMailRepository
 from app.mail.schemas import (
     MailAttachmentOut,
@@ -49,6 +49,7 @@ async def get(db: AsyncSession, who: Principal, mail_id: UUID) -> MailDetailOut:
     joins = await repository.joins(db, mail_id)
     return MailDetailOut(
         **MailOut.model_validate(row).model_dump(),
+        raw_removed_at=row.raw_removed_at,
         envelope_from=row.envelope_from,
         envelope_to=row.envelope_to,
         references=row.references,
@@ -64,7 +65,7 @@ async def raw(db: AsyncSession, storage: Storage, who: Principal, mail_id: UUID)
     """The bytes as they came. Raises MailMissing and RawMissing."""
     row = await MailRepository(db, who).get(mail_id)
     if row.storage_key is None:
-        raise RawMissing
+        raise RawMissing(RAW_REMOVED if row.raw_removed_at else None)
     return storage.read(row.storage_key)
 
 
