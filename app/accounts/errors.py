@@ -1,4 +1,4 @@
-from app.core.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
+from app.core.errors import BadRequest, Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
 
 
 class LoginFailed(Unauthenticated):
@@ -25,6 +25,26 @@ class ScopeMissing(Forbidden):
     code = "scope_missing"
     title = "The API key does not reach so far"
     detail = "This API key was not given the scope that this address needs."
+
+
+class TooManyConfirmations(RateLimited):
+    code = "too_many_confirmations"
+    title = "Too many confirmations"
+    detail = "Too many were asked for or tried; 'Retry-After' says for how many seconds to wait."
+
+
+class ConfirmationRefused(BadRequest):
+    """One answer for every reason."""
+
+    code = "confirmation_invalid"
+    title = "The code is not valid"
+    detail = "The code is unknown, expired, was used before or is for another account; ask for a new one."
+
+
+class ConfirmationOff(Conflict):
+    code = "confirmation_off"
+    title = "This desk sends no mail"
+    detail = "No address can be confirmed here until an administrator sets up mail (EVIDESK_MAIL__ADDRESS)."
 
 
 class AccountTaken(Conflict):

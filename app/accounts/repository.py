@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.errors import ApiKeyNotFound, UserNotFound
 from app.core.auth import Role
 from app.core.repository import Repository
-from app.models.user import ApiKey, LoginFamily, RefreshToken, User
+from app.models.user import ApiKey, EmailConfirmation, LoginFamily, RefreshToken, User
 
 
 class UserRepository(Repository[User]):
@@ -157,6 +157,30 @@ async def revoke_families(
         .returning(LoginFamily.user_id)
     )
     return set(ended.scalars())
+
+
+async def user_by_confirmed_email(db: AsyncSession, email: str) -> User | None:
+    query = select(User).where(User.email == email, User.email_confirmed_at.is_not(None))
+    return (await db.execute(query)).scalar_one_or_none()
+
+
+async def confirmation(
+    db: AsyncSession, confirmation_id: uuid.UUID, at: datetime, *, lock: bool = False
+) -> tuple[EmailConfirmation, User] | None:
+    """One that is still good, with its active user, whose address it still is."""
+    query = (
+        select(EmailConfirmation, User)
+        .join(User, User.id == EmailConfirmation.user_id)
+        .where(
+            EmailConfirmation.id == confirmation_id,
+            EmailConfirmation.used_at.is_(None),
+            EmailConfirmation.expires_at > at,
+            EmailConfirmation.email == User.email,
+            User.active,
+        )
+    )
+    row = (await db.execute(query.with_for_update() if lock else query)).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 async def count_keys(db: AsyncSession, user_id: int) -> int:

@@ -2,15 +2,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.accounts import api_keys, logins, service
+from app.accounts import api_keys, confirming, logins, service
 from app.accounts.authentication import AdminUser, CurrentUser, identity_of
 from app.accounts.errors import (
     AccountTaken,
     ApiKeyNotFound,
+    ConfirmationOff,
+    ConfirmationRefused,
     LastAdmin,
     LoginFailed,
     RefreshRefused,
     TooManyApiKeys,
+    TooManyConfirmations,
     TooManyLogins,
     UserNotFound,
 )
@@ -18,6 +21,8 @@ from app.accounts.schemas import (
     ApiKeyIn,
     ApiKeyMade,
     ApiKeyOut,
+    ConfirmationOut,
+    ConfirmIn,
     LoginIn,
     LogoutIn,
     RefreshIn,
@@ -84,6 +89,18 @@ async def logout(request: Request, db: WriteSession, body: LogoutIn | None = Non
 async def me(who: CurrentUser, db: ReadSession) -> UserOut:
     """Whose credential this is, and with which role."""
     return UserOut.model_validate(await service.get(db, who, who.user_id))
+
+
+@users.post("/me/email/confirmation", status_code=202, responses=documented(ConfirmationOff, TooManyConfirmations))
+async def ask_for_confirmation(who: CurrentUser, request: Request, db: WriteSession, res: Res) -> ConfirmationOut:
+    """Mails a code to one's own address, good once and for a while; none if the address is confirmed."""
+    return await confirming.ask(db, res, who, address=address_of(request.scope))
+
+
+@users.post("/me/email/confirm", responses=documented(ConfirmationRefused, TooManyConfirmations))
+async def confirm_email(body: ConfirmIn, who: CurrentUser, db: WriteSession, res: Res) -> UserOut:
+    """Hands back the code that was mailed: from now on, mail from this address is this account's."""
+    return UserOut.model_validate(await confirming.confirm(db, res, who, token=body.token))
 
 
 @users.get("/me/api-keys")

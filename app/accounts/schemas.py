@@ -82,11 +82,26 @@ class UserOut(Out):
     id: int
     username: str
     email: str
+    email_confirmed_at: datetime | None = Field(description="When its owner has shown that they read its mail.")
     role: Role
     active: bool
     teams: list[str] = Field(description="What is meant for one of these may be seen.")
     version: int
     created_at: datetime
+
+
+class ConfirmationOut(Out):
+    """`expires_at` is of the code that is mailed; none is if the address was confirmed before."""
+
+    email: str
+    email_confirmed_at: datetime | None
+    expires_at: datetime | None
+
+
+class ConfirmIn(
+    In, json_schema_extra={"examples": [{"token": "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst"}]}
+):
+    token: GivenToken
 
 
 class UserPatch(In, json_schema_extra={"examples": [{"role": "agent"}]}):

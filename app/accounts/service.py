@@ -76,6 +76,11 @@ async def by_address(db: AsyncSession, address: str) -> User | None:
     return await repository.user_by_login(db, address)
 
 
+async def by_confirmed_address(db: AsyncSession, address: str) -> User | None:
+    """Whoever has shown that they read its mail, be their account active or not."""
+    return await repository.user_by_confirmed_email(db, address)
+
+
 async def principal_of(db: AsyncSession, user_id: int) -> Principal:
     """The person as they are now, for work that goes on after their request. Raises UserNotFound when deactivated."""
     user = await repository.active_user(db, user_id)

@@ -33,6 +33,12 @@ class SessionNotEscalated(Conflict):
     detail = "Staff answers in conversations that were handed over; escalate this one first."
 
 
+class NothingElse(Conflict):
+    code = "nothing_else"
+    title = "The conversation has nothing else"
+    detail = "The customer has said nothing else in this conversation: there is nothing to take this out of."
+
+
 class SessionBusy(Conflict):
     code = "session_busy"
     title = "A message waits to be answered"

@@ -9,6 +9,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 
+from app.accounts.confirming import Due
 from app.conversations.schemas import CitationOut, MessageOut
 from app.core.settings import MailSettings
 from app.models.conversation import Speaker
@@ -64,6 +65,26 @@ def composed(
     mail.add_alternative(_html(said), subtype="html")
     # By number, not by chance: see above.
     mail.set_boundary(f"=_{said.message_id.hex}")
+    return mail
+
+
+def asking_to_confirm(due: Due, settings: MailSettings) -> EmailMessage:
+    """A code, to whoever reads the mail of an address. The same for the same one."""
+    mail = EmailMessage(policy=_POLICY)
+    mail["From"] = _named(settings.name, settings.address or "")
+    mail["To"] = _named("", due.email)
+    mail["Subject"] = f"Confirm your address: {due.username}"
+    mail["Date"] = format_datetime(due.created_at)
+    mail["Message-ID"] = f"<confirm.{due.id.hex}@{settings.domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    place = f"Or open: {settings.confirm_url.replace('{token}', due.token)}\n\n" if settings.confirm_url else ""
+    mail.set_content(
+        f"Somebody has asked to confirm that the account {due.username} is yours.\n\n"
+        f"Your code, for when you are logged in to it:\n\n{due.token}\n\n{place}"
+        f"It is good once, until {due.expires_at:%Y-%m-%d %H:%M} UTC. If it was not you who asked, do nothing: "
+        "without the code nobody can say that they read your mail.\n"
+    )
     return mail
 
 

@@ -41,11 +41,6 @@ class MailNotJoined(Conflict):
     detail = "Only a mail that was put into a conversation can be split off from it."
 
 
-class MailIsFirst(Conflict):
-    code, title = "mail_is_first", "The conversation begins with this mail"
-    detail = "A mail that began its conversation cannot be split off from it."
-
-
 class MailInWork(Conflict):
     code, title = "mail_in_work", "Nothing to try again"
     detail = "Only what failed or could not be read is tried again."

@@ -140,6 +140,11 @@ async def answered_mail(db: AsyncSession, session_id: UUID, said: Message) -> Ma
     return (await db.execute(newest)).scalar_one_or_none()
 
 
+async def first_mail(db: AsyncSession, session_id: UUID) -> Mail | None:
+    query = select(Mail).where(Mail.session_id == session_id, Mail.said_id.is_not(None))
+    return (await db.execute(query.order_by(Mail.id).limit(1))).scalar_one_or_none()
+
+
 async def outward(db: AsyncSession, said_id: UUID) -> Message | None:
     """A message that is to go out by mail and has not been put on its way."""
     query = (

@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from app.accounts.authentication import AdminUser, StaffUser
 from app.accounts.errors import ScopeMissing
+from app.conversations.errors import NothingElse
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, Unavailable, documented
 from app.core.idempotency import IdempotencyConflict, IdempotencyKeyInvalid, IdempotentRoute
@@ -16,7 +17,6 @@ from app.core.resources import Res
 from app.mail import service
 from app.mail.errors import (
     MailInWork,
-    MailIsFirst,
     MailMissing,
     MailNotJoined,
     MailOff,
@@ -135,7 +135,7 @@ async def get_raw_mail(mail_id: UUID, who: AdminUser, db: ReadSession, resources
     )
 
 
-@router.post("/{mail_id}/split", responses=documented(MailMissing, MailNotJoined, MailIsFirst, TooLarge, *_KEYED))
+@router.post("/{mail_id}/split", responses=documented(MailMissing, MailNotJoined, NothingElse, TooLarge, *_KEYED))
 async def split_mail(
     mail_id: UUID,
     who: StaffUser,
@@ -143,7 +143,7 @@ async def split_mail(
     resources: Res,
     body: Annotated[SplitIn | None, Body()] = None,
 ) -> MailOut:
-    """Take it out of the conversation it was put into; it begins one of its own, in its sender's name."""
+    """Take it out of its conversation, if its customer has said more there; it begins one in its sender's name."""
     return await service.split(resources, db, who, mail_id, note=(body or SplitIn()).note)
 
 

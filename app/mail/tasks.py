@@ -38,6 +38,12 @@ async def give_up_sending(resources: Resources, job_id: UUID) -> None:
         await service.give_up_sending(db, job_id)
 
 
+@task(name="mail.send_confirmation", time_limit=300)
+@yielding
+async def send_confirmation(resources: Resources, job_id: UUID) -> None:
+    await service.send_confirmation(resources, job_id)
+
+
 @task(name="mail.hang")
 async def hang(resources: Resources, session_id: UUID) -> None:
     async with resources.db.unit_of_work() as db:

@@ -24,11 +24,24 @@ class User(Numbered, Stamped, Base):
     password_hash: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(String(20), default=Role.CUSTOMER)
     active: Mapped[bool] = mapped_column(default=True)
+    # When its owner has shown that they read its mail; registering shows nothing.
+    email_confirmed_at: Mapped[datetime | None]
     teams: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default=text("'{}'"))
     version: Mapped[int] = mapped_column(default=1)
 
     def as_principal(self, scopes: frozenset[str] | None = None) -> Principal:
         return Principal(self.id, self.username, Role(self.role), scopes, frozenset(self.teams))
+
+
+class EmailConfirmation(Identified, Stamped, Base):
+    """A mail to an account's address, asking to hand its code back. The code follows from the row: it is not stored."""
+
+    __tablename__ = "email_confirmations"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    email: Mapped[str] = mapped_column(String(320))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class LoginFamily(Identified, Stamped, Base):

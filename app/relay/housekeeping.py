@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts.confirming import forget_old
 from app.accounts.logins import forget_ended_logins
 from app.conversations import service as conversations
 from app.core.db import DATABASE_AWAY
@@ -103,6 +104,7 @@ async def prune(resources: Resources) -> None:
             notification_rows = await _deleted(db, _PRUNE_NOTIFICATIONS, history)
             await forget_old_answers(db)
             await forget_ended_logins(db)
+            await forget_old(db)
             searches = await knowledge.forget_searches(db, days=settings.knowledge.diagnostics_days)
         more = PRUNE_ROWS in (outbox_rows, notification_rows, searches)
 

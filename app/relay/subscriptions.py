@@ -1,6 +1,7 @@
 """Every event and what it leads to, in one place. A room adds its lines to `build`; nothing registers itself."""
 
 from app.accounts import events as accounts
+from app.accounts.confirming import CONFIRM as EMAIL_CONFIRMATION
 from app.agents import deliveries as agent_deliveries
 from app.agents import events as agents
 from app.agents import tasks as agent_tasks
@@ -153,6 +154,8 @@ def _conversations(subscriptions: Subscriptions) -> None:
 
 def _mail(subscriptions: Subscriptions) -> None:
     subscriptions.job(MAIL_TAKING, run=mail_tasks.take_in, exhausted=mail_tasks.give_up_taking)
+    # Whoever still wants it asks again.
+    subscriptions.job(EMAIL_CONFIRMATION, run=mail_tasks.send_confirmation, exhausted=None)
     subscriptions.job(MAIL_SENDING, run=mail_tasks.send, exhausted=mail_tasks.give_up_sending)
     subscriptions.on(conversations.SessionChanged, mail_deliveries.after_change)
     subscriptions.on(conversations.SessionEscalated, mail_deliveries.after_escalation)

@@ -30,7 +30,15 @@ from tests.factories.people import register
 MAILS = "/api/v1/mails"
 SUPPORT = "support@desk.example"
 SECRET = "a shared secret of two machines"
-_CARRIED_OUT = (tasks.take_in, tasks.give_up_taking, tasks.put_on_way, tasks.send, tasks.give_up_sending, tasks.hang)
+_CARRIED_OUT = (
+    tasks.take_in,
+    tasks.give_up_taking,
+    tasks.put_on_way,
+    tasks.send,
+    tasks.give_up_sending,
+    tasks.send_confirmation,
+    tasks.hang,
+)
 _numbers = count(1)
 
 

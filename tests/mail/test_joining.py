@@ -11,7 +11,7 @@ from app.mail import service
 from app.mail.tokens import Tokens
 from app.models.conversation import Message
 from app.models.file import File
-from app.models.mail import MailAttachment, SentMail
+from app.models.mail import MailAttachment, MailThread, SentMail
 from app.models.user import User
 from tests.factories.answers import refusal
 from tests.factories.people import add_user
@@ -102,9 +102,6 @@ async def test_an_address_is_no_account_of_those_who_registered_it(desk: MailDes
     first = await desk.drop(letter())
     assert first.sender_id != user.id
     assert (await desk.drop(letter("Another."))).sender_id == first.sender_id
-    desk.with_mail(registered_accounts=True)
-    bo = await desk.drop(letter("Hello?", sender=f"{desk.customer.username}@example.com"))
-    assert bo.sender_id == desk.customer.id
 
 
 async def test_mail_of_a_closed_account_is_kept(desk: MailDesk) -> None:
@@ -148,10 +145,34 @@ async def test_a_mail_split_off_leaves_no_word_behind(desk: MailDesk) -> None:
     assert [(one["reason"], one["actor_id"]) for one in detail["joins"]] == [("token", None), ("split", desk.agent.id)]
     await desk.work()
     assert {str(one["To"]) for one in desk.sent()} == {"ada@example.org", "bo@example.org"}
-    for mail_id, code in ((taken.id, "mail_is_first"), (first.id, "mail_is_first")):
+    for mail_id in (taken.id, first.id):
         refused = await desk.call("POST", f"{MAILS}/{mail_id}/split", who=desk.agent, status=409, json={})
-        assert refused["code"] == code
+        assert refused["code"] == "nothing_else"
     await desk.call("POST", f"{MAILS}/{taken.id}/split", who=desk.customer, status=403, json={})
+
+
+async def test_the_mail_that_began_a_conversation_can_be_split_off_if_more_was_said_there(desk: MailDesk) -> None:
+    first = await desk.drop(letter("The scanner is broken.", message_id="<a@example.org>"))
+    other = await desk.drop(desk.reply(desk.sent()[0], "And my bill is wrong.", subject="My bill"))
+    assert other.session_id == first.session_id
+    split = await desk.call("POST", f"{MAILS}/{first.id}/split", who=desk.agent, json={"note": "Two matters."})
+    assert (split["joined_by"], split["session_id"] == str(first.session_id)) == ("split", False)
+    old = await desk.messages(str(first.session_id), who=desk.agent)
+    assert [one["content"] for one in old if one["role"] == "customer"] == [WITHDRAWN, "And my bill is wrong."]
+    new = await desk.messages(split["session_id"], who=desk.agent)
+    assert new[0]["content"] == "Scanner\n\nThe scanner is broken."
+    await desk.work()
+    # Each goes on under its own subject, and replies find the one they are about.
+    async with desk.resources.db.session() as db:
+        threads = select(MailThread.session_id, MailThread.subject)
+        subjects = {str(row.session_id): row.subject for row in await db.execute(threads)}
+    assert subjects == {str(first.session_id): "My bill", split["session_id"]: "Scanner"}
+    reply = await desk.drop(letter("Still broken.", in_reply_to="<a@example.org>"))
+    assert (str(reply.session_id), reply.joined_by) == (split["session_id"], "in_reply_to")
+    last = await desk.call("POST", f"{MAILS}/{other.id}/split", who=desk.agent, status=409, json={})
+    assert last["code"] == "nothing_else"
+    detail = await desk.call("GET", f"{MAILS}/{first.id}", who=desk.agent)
+    assert [one["reason"] for one in detail["joins"]] == ["new", "split"]
 
 
 async def test_attachments_become_files_on_the_ticket_and_what_is_refused_is_told(desk: MailDesk) -> None:

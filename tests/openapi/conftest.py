@@ -1,6 +1,7 @@
 """A desk with something of everything in it, for schemathesis to meet."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
+from app.accounts.confirming import token_of
 from app.ai_config.catalogue import AgentType
 from app.core.auth import Role
 from app.core.clock import now
@@ -24,11 +26,13 @@ from app.knowledge.schemas import DocumentIn
 from app.knowledge.tasks import index_document
 from app.mail import service as mail
 from app.main import create_app
+from app.models.base import uuid7
 from app.models.conversation import Message
 from app.models.file import File, ProcessingStatus, ScanStatus
 from app.models.job import Job, JobState
 from app.models.knowledge import Chunk
 from app.models.mail import Mail, MailState, SentMail, SentState
+from app.models.user import EmailConfirmation, User
 from tests.factories import people
 from tests.factories.people import Person
 from tests.factories.resolutions import awaiting_review
@@ -51,7 +55,8 @@ def patient(settings: Settings, equipped: Resources) -> Settings:
     """Nobody is refused for asking too often, and nobody waits long for a run."""
     return settings.model_copy(
         update={
-            "auth": settings.auth.model_copy(update={"login_attempts": MANY}),
+            "auth": settings.auth.model_copy(update={"login_attempts": MANY, "confirmations_hourly": MANY}),
+            "mail": settings.mail.model_copy(update={"address": "support@desk.example"}),
             "conversations": ConversationSettings(stream_seconds=0.05, heartbeat_seconds=0.05),
             "http": HttpSettings(run_wait_seconds=0.05),
             "rate_limit": RateLimitSettings(requests=MANY, anonymous_requests=MANY),
@@ -132,6 +137,7 @@ async def _furnish(api: httpx2.AsyncClient, resources: Resources, person: Person
     await post(f"/sessions/{sessions[0]}/resolve", status=200)
     mails, sent = await _mails(resources, sessions[2])
     return {
+        "body.token": await _codes(resources, person),
         "path.mail_id": mails,
         "path.sent_id": sent,
         "path.session_id": sessions,
@@ -174,6 +180,16 @@ async def _mails(resources: Resources, session: str) -> tuple[list[str], list[st
         )
         db.add(sent)
     return [str(one.mail_id) for one in taken], [str(sent.id)]
+
+
+async def _codes(resources: Resources, person: Person) -> list[str]:
+    """For the person's address; each is good once."""
+    ids = [uuid7() for _ in range(4)]
+    async with resources.db.unit_of_work() as db:
+        email = (await db.get_one(User, person.id)).email
+        expires_at = now() + timedelta(days=1)
+        db.add_all(EmailConfirmation(id=one, user_id=person.id, email=email, expires_at=expires_at) for one in ids)
+    return [token_of(resources.settings, one) for one in ids]
 
 
 async def _looked_through(resources: Resources, files: list[str]) -> None:

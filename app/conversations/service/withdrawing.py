@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.conversations import memory, repository, summary
-from app.conversations.errors import SessionMissing
+from app.conversations.errors import NothingElse, SessionMissing
 from app.conversations.memory import MemoryAway
 from app.conversations.repository import ConversationRepository, MessageRepository
 from app.conversations.service.recapping import forget_recap
@@ -24,7 +24,7 @@ WITHDRAWN = "(This message belongs to another conversation and was moved there.)
 async def withdraw(resources: Resources, db: AsyncSession, who: Principal, message_id: UUID) -> None:
     """Staff's. What a handover has already written down of it (transcript, evidence) stays with the staff.
 
-    Raises SessionMissing.
+    Raises SessionMissing, and NothingElse where its customer has said only this.
     """
     row = await repository.message(db, message_id)
     if row is None:
@@ -33,6 +33,10 @@ async def withdraw(resources: Resources, db: AsyncSession, who: Principal, messa
     row = await repository.message(db, message_id)
     if row is None or row.content == WITHDRAWN:
         return
+    said_all = await MessageRepository(db, who, session.id).all()
+    theirs = [one for one in said_all if one.role == Speaker.CUSTOMER and one.content != WITHDRAWN]
+    if [one.id for one in theirs] == [row.id]:
+        raise NothingElse
     row.content = WITHDRAWN
     if row.role == Speaker.CUSTOMER and row.handled_as is None:
         row.handled_as = Handling.CLOSED
@@ -41,7 +45,7 @@ async def withdraw(resources: Resources, db: AsyncSession, who: Principal, messa
             await tickets.withdraw_comment(db, who, session.ticket_id, row.comment_id, words=WITHDRAWN)
     await db.flush()
     session.summary = ""
-    for said in await MessageRepository(db, who, session.id).all():
+    for said in said_all:
         session.summary = summary.extended(session.summary, Speaker(said.role), said.content)
     forget_recap(db, session)
     # Watchers have it by its id, and show what it is now.

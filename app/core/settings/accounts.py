@@ -15,6 +15,10 @@ class AuthSettings(BaseModel):
     )
     login_attempts: int = Field(default=10, ge=1, description="Failed logins per name and window before 429.")
     login_window_seconds: int = Field(default=900, ge=1)
+    confirmations_hourly: int = Field(
+        default=3, ge=1, description="Mails to confirm an address that one person may ask for in an hour."
+    )
+    confirmation_hours: int = Field(default=24, ge=1, le=24 * 30, description="How long the code in one is good.")
     argon2_memory_kib: int = Field(
         default=19_456, ge=8, description="OWASP's first Argon2id profile: 19 MiB, t=2, p=1."
     )

@@ -43,10 +43,13 @@ class MailSettings(BaseModel):
     trusted_authserv: str | None = Field(
         default=None, description="Whose Authentication-Results header is believed (its authserv-id, RFC 8601)."
     )
-    registered_accounts: bool = Field(
-        default=False,
-        description="Mail from a customer's registered address is that account's. Only where addresses are proven "
-        "before accounts are made: registration here proves none.",
+    confirmed_accounts: bool = Field(
+        default=True, description="Mail from an address that a customer has confirmed is that customer's account's."
+    )
+    confirm_url: Annotated[str, Field(pattern=r"^https?://\S*\{token\}\S*$")] | None = Field(
+        default=None,
+        description="A page of yours that hands the code to POST /users/me/email/confirm, as "
+        "https://desk.example/confirm#{token}; the mail names it beside the code.",
     )
     hourly_per_sender: int = Field(default=30, ge=1, description="Mails of one sender that are answered in an hour.")
     webhook_secret: SecretStr | None = Field(default=None, description="Opens POST /mails/inbound/webhook.")

@@ -1,6 +1,7 @@
 """What can be done with mail. Session and principal first; the caller's unit of work commits."""
 
 from app.mail.service.attaching import hang
+from app.mail.service.confirming import send_confirmation
 from app.mail.service.intake import TAKE_IN, Incoming, Taken, note_too_large, receive
 from app.mail.service.keeping import look, note_look, retire_raw
 from app.mail.service.looking import get, list_mails, list_sent, raw, read_again, send_again, sources
@@ -33,6 +34,7 @@ __all__ = [
     "retire_raw",
     "send",
     "send_again",
+    "send_confirmation",
     "signature",
     "sources",
     "split",

@@ -1,7 +1,7 @@
 """Whose mail it is. An address is a claim: it opens conversations of its own, and no account's.
 
-Registration proves no address, so a registered account is not given the mail of its address, unless the settings say
-that addresses are proven before accounts are made. Staff are trusted with theirs, if a trusted server vouches for it.
+Registration proves no address, so a registered account is given the mail of its address only once its owner has shown
+that they read it. Staff are trusted with theirs, if a trusted server vouches for it.
 """
 
 import hashlib
@@ -32,9 +32,12 @@ async def staff_of(db: AsyncSession, address: str, *, authenticated: bool) -> Pr
 
 async def requester_of(db: AsyncSession, settings: MailSettings, address: str) -> Principal | None:
     """The customer whose conversations this address opens, made at its first mail; None: their account is closed."""
-    user_id = await repository.owner_of(db, address)
-    if user_id is None:
-        user_id = await _new_owner(db, settings, address)
+    confirmed = await accounts.by_confirmed_address(db, address) if settings.confirmed_accounts else None
+    if confirmed is not None and confirmed.role == Role.CUSTOMER:
+        # What it has begun before it was confirmed stays where it is.
+        user_id = confirmed.id
+    else:
+        user_id = await repository.owner_of(db, address) or await _new_owner(db, address)
     try:
         found = await accounts.principal_of(db, user_id)
     except UserNotFound:
@@ -42,20 +45,12 @@ async def requester_of(db: AsyncSession, settings: MailSettings, address: str) -
     return Principal(found.user_id, found.username, Role.CUSTOMER)
 
 
-async def _new_owner(db: AsyncSession, settings: MailSettings, address: str) -> int:
-    registered = await accounts.by_address(db, address) if settings.registered_accounts else None
-    if registered is not None and registered.role == Role.CUSTOMER and registered.email == address:
-        user_id = registered.id
-    else:
-        digest = hashlib.sha256(address.encode()).hexdigest()
-        local = _ODD.sub("-", address.partition("@")[0]).strip("-")[:30] or "mail"
-        # Not under the address itself: whoever can prove it one day may still register with it.
-        user = await accounts.ensure_unproven(
-            db, username=f"{local}-{digest[:12]}", email=f"{digest[:32]}@mail.invalid"
-        )
-        if user is None:
-            raise RuntimeError("The name of a requester's account is taken by somebody else.")
-        user_id = user.id
-    added = insert(MailAddress).values(address=address, user_id=user_id).on_conflict_do_nothing()
-    await db.execute(added)
-    return await repository.owner_of(db, address) or user_id
+async def _new_owner(db: AsyncSession, address: str) -> int:
+    digest = hashlib.sha256(address.encode()).hexdigest()
+    local = _ODD.sub("-", address.partition("@")[0]).strip("-")[:30] or "mail"
+    # Not under the address itself: whoever can prove it one day may still register with it.
+    user = await accounts.ensure_unproven(db, username=f"{local}-{digest[:12]}", email=f"{digest[:32]}@mail.invalid")
+    if user is None:
+        raise RuntimeError("The name of a requester's account is taken by somebody else.")
+    await db.execute(insert(MailAddress).values(address=address, user_id=user.id).on_conflict_do_nothing())
+    return await repository.owner_of(db, address) or user.id

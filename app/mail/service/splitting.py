@@ -9,7 +9,7 @@ from app.core.auth import Principal
 from app.core.resources import Resources
 from app.files import service as files
 from app.mail import repository
-from app.mail.errors import MailIsFirst, MailNotJoined
+from app.mail.errors import MailNotJoined
 from app.mail.repository import MailRepository
 from app.mail.schemas import MailOut
 from app.mail.service import senders
@@ -22,21 +22,31 @@ TAKEN_OUT = "Taken out of its conversation by {name}."
 async def split(resources: Resources, db: AsyncSession, who: Principal, mail_id: UUID, *, note: str | None) -> MailOut:
     """What it said goes out of the old conversation, and its attachments go along. A machine's mail is only taken out.
 
-    Raises MailMissing, MailNotJoined, MailIsFirst.
+    Raises MailMissing, MailNotJoined, NothingElse.
     """
     mail = await MailRepository(db, who).get(mail_id, lock=True)
     if mail.state != MailState.JOINED or mail.session_id is None:
         raise MailNotJoined
-    if mail.joined_by in (JoinReason.NEW, JoinReason.SPLIT):
-        raise MailIsFirst
     if mail.said_id is not None:
         await conversations.withdraw(resources, db, who, mail.said_id)
+    left, began = mail.session_id, mail.joined_by in (JoinReason.NEW, JoinReason.SPLIT)
     mail.said_id, mail.session_id, mail.joined_by = None, None, None
     mail.state, mail.note = MailState.KEPT, TAKEN_OUT.format(name=who.username)
+    await db.flush()
+    if began:
+        await _rename(db, left)
     if mail.kind == MailKind.MESSAGE and mail.from_address is not None:
         await _begin_anew(resources, db, who, mail, mail.from_address, note)
     await db.flush()
     return MailOut.model_validate(mail)
+
+
+async def _rename(db: AsyncSession, session_id: UUID) -> None:
+    """After the mail that begins it now."""
+    thread = await repository.thread(db, session_id, lock=True)
+    first = await repository.first_mail(db, session_id)
+    if thread is not None and first is not None:
+        thread.subject = first.subject or thread.subject
 
 
 async def _begin_anew(
