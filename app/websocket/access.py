@@ -9,7 +9,7 @@ from app.core.resources import Resources
 from app.files import service as files
 from app.files.errors import FileMissing
 from app.tickets import service as tickets
-from app.tickets.errors import TicketMissing
+from app.tickets.errors import StaffOnly, TicketMissing
 from app.websocket.channels import Subject
 from app.websocket.gather import Gather
 
@@ -52,10 +52,14 @@ class Access:
 def _told(who: Principal, about: Subject) -> bool:
     if about.topic == "own":
         return about.user_id == who.user_id
+    if about.topic == "queue":
+        return who.is_staff
     return about.topic == "budget" and who.role is Role.ADMIN
 
 
 def missing(about: Subject) -> Problem:
+    if about.topic == "queue":
+        return StaffOnly()
     if about.topic is not None:
         return Forbidden("What models cost is for administrators to know.")
     return TicketMissing() if about.ticket_id is not None else FileMissing()

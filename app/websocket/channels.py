@@ -27,7 +27,10 @@ def own_channel(user_id: int) -> str:
 BUDGET: Final = "budget"
 """Of administrators."""
 
-Topic = Literal["own", "budget"]
+QUEUE: Final = "queue"
+"""Of the staff: what concerns them whichever tickets they watch."""
+
+Topic = Literal["own", "budget", "queue"]
 
 ACCOUNTS = "accounts"
 """Whose rights changed: for the API processes themselves, nobody may subscribe to it."""
@@ -51,4 +54,6 @@ def subject(channel: str) -> Subject:
         return Subject(topic="own", user_id=int(rest))
     if kind == BUDGET:
         return Subject(topic="budget")
+    if kind == QUEUE:
+        return Subject(topic="queue")
     return Subject(ticket_id=int(rest.partition(":")[0]))

@@ -61,6 +61,7 @@ _NAMES: dict[str, Protocol] = {
     "presence": "presence",
     "user": "notification",
     "budget": "notification",
+    "queue": "notification",
     "notification": "notification",
 }
 """Of the protocol, by the first word of a channel or by itself."""

@@ -20,6 +20,7 @@ from app.websocket.payloads import (
     DegradedData,
     FailureData,
     FileDeletedData,
+    HandoverOverdueData,
     JobSubscriptionData,
     NotificationSubscriptionData,
     PresenceData,
@@ -175,6 +176,11 @@ class BudgetSpent(NotificationMessage):
     data: BudgetData
 
 
+class HandoverOverdue(NotificationMessage):
+    type: Literal["handover_overdue"] = "handover_overdue"
+    data: HandoverOverdueData
+
+
 class PresenceUpdate(Envelope):
     type: Literal["presence_update"] = "presence_update"
     protocol: Literal["presence"] = "presence"
@@ -235,7 +241,7 @@ FileNotification = (
     | FileProcessingFailed
     | FileDeleted
 )
-PersonNotification = BatchProgress | BudgetNearlySpent | BudgetSpent
+PersonNotification = BatchProgress | BudgetNearlySpent | BudgetSpent | HandoverOverdue
 Notification = TicketNotification | FileNotification | PersonNotification
 Answer = SubscriptionResponse | AuthenticationResponse | ErrorMessage
 ServerMessage = Notification | PresenceUpdate | Degraded | Recovered | Answer

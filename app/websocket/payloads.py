@@ -185,6 +185,17 @@ class BudgetData(Data):
     timestamp: datetime
 
 
+class HandoverOverdueData(Data):
+    """`assigned_to` is a username, None where it lies in the queue of `team`."""
+
+    session_id: UUID
+    ticket_id: int
+    team: str | None
+    assigned_to: str | None
+    due_at: datetime
+    timestamp: datetime
+
+
 class NotificationSubscriptionData(Data):
     """As for a ticket; what a late subscriber missed comes with `after`."""
 

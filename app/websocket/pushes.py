@@ -9,7 +9,7 @@ from app.outbox.deliveries import Push
 from app.resolutions import events as resolutions
 from app.tickets import events as tickets
 from app.websocket import messages, payloads
-from app.websocket.channels import ACCOUNTS, BUDGET, job_channel, own_channel, ticket_channel
+from app.websocket.channels import ACCOUNTS, BUDGET, QUEUE, job_channel, own_channel, ticket_channel
 
 
 def access_changed(event: accounts.AccessChanged) -> list[Push]:
@@ -97,7 +97,7 @@ def ticket_deleted(event: tickets.TicketDeleted) -> list[Push]:
 
 
 def ticket_overdue(event: conversations.SessionOverdue) -> list[Push]:
-    """To the staff."""
+    """To the staff: those who watch the ticket, and those who watch the queue."""
     data = payloads.TicketOverdueData(
         ticket_id=event.ticket_id,
         team=event.team,
@@ -105,7 +105,11 @@ def ticket_overdue(event: conversations.SessionOverdue) -> list[Push]:
         due_at=event.due_at,
         timestamp=event.timestamp,
     )
-    return [_push(ticket_channel(event.ticket_id, staff=True), messages.TicketOverdue(data=data))]
+    queue = payloads.HandoverOverdueData(session_id=event.session_id, **data.model_dump())
+    return [
+        _push(ticket_channel(event.ticket_id, staff=True), messages.TicketOverdue(data=data)),
+        _push(QUEUE, messages.HandoverOverdue(data=queue)),
+    ]
 
 
 def file_upload_started(event: files.FileUploadStarted) -> list[Push]:

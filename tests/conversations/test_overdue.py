@@ -67,8 +67,12 @@ async def test_what_nobody_answers_becomes_more_urgent_and_goes_to_a_supervisor_
     assert [one["session_id"] for one in listed] == [session]
     async with desk.resources.db.session() as db:
         row = (await db.execute(select(OutboxRow).where(OutboxRow.type == "session.overdue"))).scalar_one()
-    (push,) = [one for one in build().deliveries(row.type, row.payload) if isinstance(one, Push)]
-    assert (push.channel, push.type) == (f"ticket:{ticket}:staff", "ticket_overdue")
+    pushes = [one for one in build().deliveries(row.type, row.payload) if isinstance(one, Push)]
+    assert [(one.channel, one.type) for one in pushes] == [
+        (f"ticket:{ticket}:staff", "ticket_overdue"),
+        ("queue", "handover_overdue"),
+    ]
+    push = pushes[-1]
     assert push.data["assigned_to"] == theirs.username
     await desk.say(session, "We refund it.", who=desk.agent)
     assert await desk.call("GET", "?overdue=true", who=desk.agent) == []

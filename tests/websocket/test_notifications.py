@@ -6,12 +6,16 @@ from sqlalchemy import select
 
 from app.agents import service as agents
 from app.analytics import service as analytics
+from app.conversations.events import SessionOverdue
 from app.core.auth import Role
+from app.core.clock import now
 from app.core.resources import Resources
 from app.inference.calls import ModelCall
 from app.inference.operations import Operation
 from app.inference.platform import CostSection
 from app.models.agent import AgentRun, RunStatus
+from app.models.base import uuid7
+from app.outbox import writer as outbox
 from tests.factories import people, tickets
 from tests.websocket.conftest import Deliver, Server
 
@@ -91,3 +95,32 @@ async def test_a_topic_that_is_none_is_refused(server: Server, customer: people.
         for topic in ("user:1", "accounts", None):
             answer = await client.ask("subscribe_notifications", topic=topic)
             assert (answer["type"], answer["data"]["code"]) == ("error", "invalid_message")
+
+
+async def test_the_staff_hear_of_overdue_handovers_whichever_tickets_they_watch(
+    server: Server, resources: Resources, customer: people.Person, agent: people.Person, deliver: Deliver
+) -> None:
+    async def overdue(ticket_id: int) -> None:
+        async with resources.db.unit_of_work() as db:
+            about = {"team": "billing", "assigned_to": None, "due_at": now(), "timestamp": now()}
+            outbox.add(db, SessionOverdue(session_id=uuid7(), ticket_id=ticket_id, **about))
+        await deliver()
+
+    async with server.connect(agent.token) as inside, server.connect(customer.token) as outside:
+        answer = await inside.ask("subscribe_notifications", "q", topic="queue")
+        assert answer["data"] == {"topic": "queue", "subscribed": True, "seq": 0}
+        refused = await outside.ask("subscribe_notifications", topic="queue", after=0)
+        assert (refused["success"], refused["data"]) == (False, {"code": "staff_only", "topic": "queue"})
+        await overdue(7)
+        told = await inside.receive()
+        assert (told["type"], told["seq"], told["data"]["ticket_id"]) == ("handover_overdue", 1, 7)
+        left = await inside.ask("unsubscribe_notifications", topic="queue")
+        assert left["data"] == {"topic": "queue", "subscribed": False}
+        await overdue(8)
+        again = await inside.ask("subscribe_notifications", topic="queue", after=1)
+        assert again["data"] == {"topic": "queue", "subscribed": True, "seq": 2, "recovered": True}
+        missed = await inside.receive()
+        assert (missed["seq"], missed["data"]["ticket_id"]) == (2, 8)
+        lost = await inside.ask("subscribe_notifications", topic="queue", after=99)
+        assert lost["data"] == {"topic": "queue", "subscribed": True, "seq": 2, "recovered": False}
+        assert await outside.silent()

@@ -1,12 +1,15 @@
-"""What is told to a person, wherever they are in the desk: their own matters, and to administrators the budget."""
+"""What is told to a person, wherever they are in the desk: their own matters, to the staff those of the queue, and to
+administrators the budget."""
 
 from app.core.auth import Principal
-from app.websocket.channels import BUDGET, Subject, own_channel
+from app.websocket.channels import BUDGET, QUEUE, Subject, own_channel
 from app.websocket.connection import Connection
 from app.websocket.messages import SubscriptionResponse
 from app.websocket.payloads import NotificationSubscriptionData
 from app.websocket.protocols.base_protocol import BaseProtocol
 from app.websocket.requests import NotificationRequest, SubscribeNotifications
+
+_CHANNELS = {"budget": BUDGET, "queue": QUEUE}
 
 
 class NotificationProtocol(BaseProtocol[NotificationRequest]):
@@ -14,7 +17,7 @@ class NotificationProtocol(BaseProtocol[NotificationRequest]):
 
     async def handle(self, connection: Connection, who: Principal, request: NotificationRequest) -> None:
         topic, request_id = request.data.topic, request.request_id
-        channel = BUDGET if topic == "budget" else own_channel(who.user_id)
+        channel = own_channel(who.user_id) if topic == "own" else _CHANNELS[topic]
         if not isinstance(request, SubscribeNotifications):
             self.unsubscribe(connection, channel)
             left = NotificationSubscriptionData(topic=topic, subscribed=False)
