@@ -1,7 +1,8 @@
 """What the desk knows: from documents, and from how earlier problems ended. As the person may see it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from app.hosted.reranking import reranker_for
 from app.inference.embedding import likeness
 from app.knowledge import service as knowledge
 from app.knowledge.schemas import CaseEvidence, Evidence
-from mcp_server.context import reading
+from mcp_server.context import Call, reading
 from mcp_server.desk import Desk
 from mcp_server.parts import part
 from mcp_server.tools.shapes import READS, Limit, Query, Report
@@ -58,7 +59,7 @@ def build(desk: Desk) -> FastMCP[Any]:
         limit: Limit = 5,
     ) -> list[Found]:
         """Find passages of documents, and how earlier problems like this one ended, by words and by meaning."""
-        async with reading(desk) as call:
+        async with _searching(desk) as call:
             reranker = reranker_for(call.resources, call.who)
             passages = await knowledge.search(call.db, call.who, query=query, limit=limit, reranker=reranker)
             cases = await knowledge.resolved_cases(call.db, call.who, query=query, limit=limit)
@@ -71,7 +72,7 @@ def build(desk: Desk) -> FastMCP[Any]:
         """Say how this problem was solved before, or what a document says of it, word for word and with its source,
         or that nothing fits."""
         query = text[:QUERY_CHARS]
-        async with reading(desk) as call:
+        async with _searching(desk) as call:
             cases = await knowledge.resolved_cases(call.db, call.who, query=query, limit=CANDIDATES)
             reranker = reranker_for(call.resources, call.who)
             passages = await knowledge.search(call.db, call.who, query=query, limit=CANDIDATES, reranker=reranker)
@@ -79,6 +80,15 @@ def build(desk: Desk) -> FastMCP[Any]:
         return recommended(cases, near, passages)
 
     return server
+
+
+@asynccontextmanager
+async def _searching(desk: Desk) -> AsyncIterator[Call]:
+    """As `reading`; how the searches went is kept for administrators, as it is of searches by HTTP."""
+    with knowledge.watching() as seen:
+        async with reading(desk) as call:
+            yield call
+    await knowledge.keep_searches(call.resources, call.who, seen)
 
 
 def recommended(

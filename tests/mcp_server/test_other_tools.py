@@ -2,11 +2,13 @@ import uuid
 
 import pytest
 from fastmcp.exceptions import ToolError
+from sqlalchemy import select
 
 from app.core.resources import Resources
 from app.knowledge import service as knowledge
 from app.knowledge.schemas import Acl, DocumentIn, DocumentOut
 from app.models.file import ProcessingStatus
+from app.models.search_record import SearchRecord
 from app.models.ticket import TicketStatus
 from app.tickets import service as tickets
 from mcp_server.tools.file_analysis_tools import MAX_TEXT_CHARS
@@ -141,6 +143,17 @@ async def add_document(resources: Resources, person: Person, acl: Acl, **given: 
         made = await knowledge.create(db, person.who, document=DocumentIn(acl=acl, **given), start=False)
     await knowledge.index(resources.db, made.doc_id, made.version)
     return made
+
+
+async def test_searches_of_tools_are_kept_like_others(equipped: Resources, ada: Person, agent: Person) -> None:
+    await add_document(equipped, agent, Acl(public=True), title="Printers", text="E-77 means an empty tray.")
+    await call(equipped, ada, "search_knowledge_base", query="What is E-77? Ask ada@example.com")
+    await call(equipped, ada, "recommend_solution", text="The office printer shows E-77, what to do?")
+    async with equipped.db.session() as db:
+        rows = (await db.execute(select(SearchRecord).order_by(SearchRecord.id))).scalars().all()
+    assert [(row.reader_id, row.reader_role, row.found) for row in rows] == [(ada.id, "customer", 1)] * 2
+    assert "ada@" not in rows[0].query
+    assert all(row.correlation_id for row in rows)
 
 
 async def test_documents_and_solved_cases_are_found_together_by_whom_they_are_for(
