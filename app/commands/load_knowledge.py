@@ -1,8 +1,8 @@
-"""`evidesk knowledge load FOLDER`: every document of a folder into what the desk knows, over the public API.
+"""`evidesk knowledge load FOLDER…`: every document of a folder, and web pages by their addresses, over the public API.
 
 A file's address is its place in the folder, so that loading again replaces what changed, costs nothing for what did
 not, and never makes a second copy. Office files, PDF and HTML are sent as they are, and read by the workers. What
-cannot be read is named; the others are loaded.
+cannot be read is named; the others are loaded. A page that is known is fetched again, by the workers.
 """
 
 import argparse
@@ -38,12 +38,15 @@ class Loaded:
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
+    asked: int = 0
+    """Pages that will be looked at again."""
     failed: list[str] = field(default_factory=list)
     under_way: dict[str, str] = field(default_factory=dict)
     """By its id, the name of each document that is still to be read and indexed."""
 
     def described(self) -> str:
         counts = f"{self.added} added, {self.replaced} replaced, {self.unchanged} unchanged, {len(self.failed)} failed"
+        counts += f", {self.asked} to be fetched again" if self.asked else ""
         return "\n".join([counts, *(f"  {one}" for one in self.failed)])
 
 
@@ -65,9 +68,9 @@ def title_of(path: Path, text: str) -> str:
     return first if 0 < len(first) <= TITLE_CHARS else path.stem[:TITLE_CHARS]
 
 
-async def load(client: httpx2.AsyncClient, folder: Path, acl: dict[str, Any]) -> Loaded:
+async def load(client: httpx2.AsyncClient, folder: Path, acl: dict[str, Any], result: Loaded | None = None) -> Loaded:
     """`client` is authorised. Documents are stored, not yet indexed: see `settle`."""
-    result = Loaded()
+    result = result or Loaded()
     for path in files_of(folder):
         name = path.relative_to(folder).as_posix()
         try:
@@ -78,6 +81,30 @@ async def load(client: httpx2.AsyncClient, folder: Path, acl: dict[str, Any]) ->
             continue
         await _send(client, f"{folder.name}/{name}", sent, hashlib.sha256(content).hexdigest(), name, result)
     return result
+
+
+async def load_page(client: httpx2.AsyncClient, url: str, acl: dict[str, Any], result: Loaded) -> None:
+    listed = await client.get(DOCUMENTS, params={"uri": url, "limit": 1})
+    known = listed.json()[0] if listed.is_success and listed.json() else None
+    if known and known["page"]:
+        answer = await client.post(f"{DOCUMENTS}/{known['doc_id']}/fetch")
+    else:
+        answer = await client.post(f"{API_PREFIX}/knowledge/pages", json={"url": url, "acl": acl})
+    if answer.is_error:
+        result.failed.append(f"{url}: {_why(answer)}")
+        return
+    document = answer.json()
+    if document["status"] == "pending":
+        result.under_way[document["doc_id"]] = url
+    if known and known["page"]:
+        result.asked += 1
+    else:
+        result.added += 1
+
+
+def _why(answer: httpx2.Response) -> str:
+    problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    return str(problem.get("detail") or answer.status_code)
 
 
 async def settle(client: httpx2.AsyncClient, result: Loaded, *, seconds: float) -> None:
@@ -123,8 +150,7 @@ async def _send(
     else:
         answer = await client.post(DOCUMENTS, **sent)
     if answer.is_error:
-        problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-        result.failed.append(f"{name}: {problem.get('detail') or answer.status_code}")
+        result.failed.append(f"{name}: {_why(answer)}")
         return
     document = answer.json()
     if document["status"] == "pending":
@@ -158,23 +184,29 @@ async def _run(chosen: argparse.Namespace, password: str) -> Loaded:
     address = chosen.url or Addresses.of(get_settings()).http
     async with httpx2.AsyncClient(base_url=address, timeout=SECONDS, trust_env=False) as client:
         await log_in(client, chosen.username, password)
-        result = await load(client, chosen.folder, acl)
+        result = Loaded()
+        for source in chosen.source:
+            if isinstance(source, str):
+                await load_page(client, source, acl, result)
+            else:
+                await load(client, source, acl, result)
         await settle(client, result, seconds=chosen.wait)
         return result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="evidesk knowledge load")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("source", nargs="+", help="a folder, or the address of a web page")
     parser.add_argument("--url")
     parser.add_argument("--username", default="admin")
     parser.add_argument("--role", action="append", default=[])
     parser.add_argument("--team", action="append", default=[])
     parser.add_argument("--wait", type=float, default=WAIT_SECONDS, help="seconds, for all to be indexed")
     chosen = parser.parse_args(arguments)
-    if not chosen.folder.is_dir():
-        sys.exit(f"{chosen.folder} is no folder.")
-    chosen.folder = chosen.folder.resolve()
+    chosen.source = [one if one.startswith(("https://", "http://")) else Path(one).resolve() for one in chosen.source]
+    for source in chosen.source:
+        if isinstance(source, Path) and not source.is_dir():
+            sys.exit(f"{source} is no folder.")
     given = get_settings().admin_password
     password = given.get_secret_value() if given is not None else getpass(f"Password of {chosen.username}: ")
     try:

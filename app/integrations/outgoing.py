@@ -1,13 +1,8 @@
 """Requests to addresses that an administrator typed. None of them leads into the desk's own network.
 
-A host is looked up here, its addresses are judged, and the connection goes to the very address that was judged: a name
-that is answered otherwise the next time gains nothing. Redirects are not followed.
+A host's addresses are judged, and the connection goes to the very address that was judged. Redirects are not followed.
 """
 
-import asyncio
-import ipaddress
-import re
-import socket
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,6 +10,7 @@ from typing import Any
 import httpx2
 from pydantic_core import from_json as json_of
 
+from app.core.public_hosts import HostPrivate, HostUnknown, address_of, parsed
 from app.core.redaction import REDACTED, redacted
 from app.core.settings import IntegrationSettings
 from app.integrations.errors import AddressRefused, RateLimited, Rejected, Unauthorized, Unavailable, VendorFault
@@ -22,20 +18,13 @@ from app.integrations.errors import AddressRefused, RateLimited, Rejected, Unaut
 MOST_BYTES = 5_000_000
 QUOTED_CHARS = 300
 _PASSING = frozenset({408, 425})
-_PORTS = {"https": 443, "http": 80}
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 
 
 def checked_address(url: str) -> str:
     """The address without its last slash. Raises AddressRefused for one that no connection could have."""
-    try:
-        parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, UnicodeError) as error:
-        raise AddressRefused("This is no address.") from error
-    if parsed.scheme not in _PORTS or not _HOST.fullmatch(parsed.raw_host.decode("ascii", "replace")):
-        raise AddressRefused("An address begins with https:// and has a host.")
-    if parsed.userinfo or parsed.query or parsed.fragment:
-        raise AddressRefused("An address holds no login, query or fragment.")
+    found = parsed(url)
+    if found is None or found.query or found.fragment:
+        raise AddressRefused("An address begins with https://, has a host, and holds no login, query or fragment.")
     return url.rstrip("/")
 
 
@@ -109,20 +98,13 @@ class Outgoing:
         if url.scheme != "https" and not private:
             raise AddressRefused("The address must begin with https://.")
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                host, url.port or _PORTS[url.scheme], type=socket.SOCK_STREAM
-            )
-        except (OSError, UnicodeError) as error:
+            return await address_of(url, private=private)
+        except HostUnknown as error:
             raise Unavailable(f"The host {host} cannot be found.") from error
-        addresses = [ipaddress.ip_address(one[4][0]) for one in found]
-        if not private and not all(map(_public, addresses)):
-            raise AddressRefused(f"{host} is not on the public internet (EVIDESK_INTEGRATIONS__PRIVATE_HOSTS).")
-        return str(addresses[0])
-
-
-def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-    return inner.is_global and address.is_global and not inner.is_multicast and not address.is_multicast
+        except HostPrivate as error:
+            raise AddressRefused(
+                f"{host} is not on the public internet (EVIDESK_INTEGRATIONS__PRIVATE_HOSTS)."
+            ) from error
 
 
 def _fault(answer: httpx2.Response, words: str) -> VendorFault:

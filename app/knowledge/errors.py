@@ -1,12 +1,24 @@
 """What can be wrong with a request about documents."""
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, Invalid, NotFound
 
 
 class DocumentMissing(NotFound):
     code = "document_not_found"
     title = "No such document"
     detail = "There is no document, version or passage of this id that you may see."
+
+
+class PageAddressRefused(Invalid):
+    code = "page_address_refused"
+    title = "No page is fetched from there"
+    detail = "The address is none of a web page, or one of a host that is not allowed here; 'errors' says which."
+
+
+class NoPage(Conflict):
+    code = "document_not_a_page"
+    title = "The document is no web page"
+    detail = "It was sent, not fetched: send it again instead."
 
 
 class EmbedderInUse(Conflict):

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from app.accounts.authentication import AdminUser, CurrentUser, StaffUser
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import Forbidden, Invalid, RateLimited, TooLarge, Unauthenticated, Unavailable, documented
+from app.core.http import API_PREFIX
 from app.core.idempotency import (
     FormRoute,
     IdempotencyConflict,
@@ -36,7 +37,7 @@ from app.files.serving import as_attachment
 from app.hosted.reranking import reranker_for
 from app.inference.errors import UnknownModel
 from app.knowledge import service as knowledge
-from app.knowledge.errors import DocumentMissing, EmbedderInUse, NothingEmbedded
+from app.knowledge.errors import DocumentMissing, EmbedderInUse, NoPage, NothingEmbedded, PageAddressRefused
 from app.knowledge.forms import FORM_SCHEMA, described
 from app.knowledge.schemas import (
     ChunkOut,
@@ -46,6 +47,7 @@ from app.knowledge.schemas import (
     EmbedderIn,
     EmbedderOut,
     Evidence,
+    PageIn,
     SearchRecordOut,
     SearchRecordQuery,
     SourceIn,
@@ -159,6 +161,30 @@ async def add_document(
     document = await knowledge.create(db, who, document=body)
     response.headers["Location"] = f"{request.url.path}/{document.doc_id}"
     return document
+
+
+@router.post(
+    "/pages",
+    status_code=201,
+    responses=documented(Forbidden, PageAddressRefused, TooLarge, Invalid, IdempotencyKeyInvalid, IdempotencyConflict),
+)
+async def add_page(body: PageIn, who: StaffUser, db: WriteSession, response: Response) -> DocumentOut:
+    """A document that is fetched from the web by a worker, then read and indexed: see `status`, and `page` for what the
+    last look found. Its address is what citations show."""
+    document = await knowledge.add_page(db, who, page=body)
+    response.headers["Location"] = f"{API_PREFIX}/knowledge/documents/{document.doc_id}"
+    return document
+
+
+@router.post(
+    "/documents/{doc_id}/fetch",
+    status_code=202,
+    responses=documented(Forbidden, DocumentMissing, NoPage, Invalid, IdempotencyKeyInvalid, IdempotencyConflict),
+)
+async def fetch_again(doc_id: UUID, who: StaffUser, db: WriteSession) -> DocumentOut:
+    """Look at its web page again. A new version only if the page has changed; until it is indexed, the one before is
+    found."""
+    return await knowledge.fetch_again(db, who, doc_id)
 
 
 @router.get("/documents", responses=documented(Invalid, BadCursor))

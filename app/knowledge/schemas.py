@@ -54,13 +54,30 @@ class SourceIn(In):
     language: Language | None = None
 
 
+class PageIn(In, json_schema_extra={"examples": [{"url": "https://example.com/manual"}]}):
+    url: Uri
+    title: Line | None = Field(default=None, description="Left out: told by the page.")
+    acl: Acl = Field(default_factory=lambda: Acl(public=True), description="Left out: public.")
+    language: Language | None = Field(default=None, description="Left out: told by the text.")
+
+
+class PageOut(Out):
+    """Of a document that is a web page: what was found there."""
+
+    url: str
+    fetched_at: datetime | None = Field(description="When there was last something new.")
+    checked_at: datetime | None = Field(description="When somebody last looked.")
+    error: str | None = Field(description="Why the last look brought nothing; what was fetched before stays.")
+
+
 class SourceOut(Out):
-    """The file that the newest version was sent as."""
+    """The file that the newest version was sent as, or the page that was fetched."""
 
     filename: str
     file_type: str
     file_size: int
     sha256: str
+    url: str | None = Field(description="Of a page: where it was found, after redirects.")
 
 
 class DocumentOut(Out):
@@ -72,6 +89,7 @@ class DocumentOut(Out):
     language: str
     readers: list[str] = Field(description="`public`, `role:agent`, `team:billing`, `user:12`")
     source: SourceOut | None
+    page: PageOut | None
     stage: str | None = Field(description="What a worker does with it while `status` is `pending`.")
     progress: float = Field(ge=0, le=1, description="Of the stage.")
     error: str | None = Field(description="Why it is `failed`.")

@@ -62,6 +62,20 @@ async def give_up_document(resources: Resources, job_id: UUID) -> None:
             await service.give_up(db, UUID(document_id), int(version), reason=job.error or "Given up.")
 
 
+@task(name="knowledge.fetch", time_limit=300)
+@claimed
+async def fetch_page(resources: Resources, claim: Claim) -> None:
+    await service.fetch_page(resources, claim)
+
+
+@task(name="knowledge.give_up_page", time_limit=60)
+async def give_up_page(resources: Resources, job_id: UUID) -> None:
+    async with resources.db.unit_of_work() as db:
+        job = await jobs.find(db, job_id)
+        if job is not None:
+            await service.give_up_page(db, UUID(job.subject), reason=job.error or "Given up.")
+
+
 @task(name="knowledge.copy", time_limit=600)
 @yielding
 async def copy_vectors(resources: Resources, job_id: UUID) -> None:

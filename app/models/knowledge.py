@@ -98,6 +98,29 @@ class DocumentSource(Stamped, Base):
     # What the sender said of it; what is left out is told by the text.
     title: Mapped[str | None] = mapped_column(String(300))
     language: Mapped[str | None] = mapped_column(String(10))
+    # Of a web page: where it was found, after redirects.
+    url: Mapped[str | None] = mapped_column(String(2000))
+
+
+class WebPage(Stamped, Base):
+    """Where a document is fetched from, and what was found when somebody last looked."""
+
+    __tablename__ = "web_pages"
+    __table_args__ = (Index("ix_web_pages_checked_at", "checked_at"),)
+
+    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    url: Mapped[str] = mapped_column(String(2000))
+    # What its sender said of it; what is left out is told by the page.
+    title: Mapped[str | None] = mapped_column(String(300))
+    language: Mapped[str | None] = mapped_column(String(10))
+    # What its server knows the version by that was fetched last, and its digest.
+    etag: Mapped[str | None] = mapped_column(String(500))
+    modified: Mapped[str | None] = mapped_column(String(500))
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    fetched_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id"))
 
 
 class Chunk(Identified, Base):

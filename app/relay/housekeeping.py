@@ -73,6 +73,7 @@ async def keep_house(resources: Resources) -> None:
                 await tickets.look(db, seconds=settings.jobs.claim_seconds)
                 await conversations.look(db, seconds=settings.jobs.claim_seconds)
                 await mail.look(db, settings, seconds=settings.jobs.claim_seconds)
+                await knowledge.look_at_pages(db, hours=settings.knowledge.page_refresh_hours)
             if turn % turns == 0:
                 await prune(resources)
                 await keeping.end_expired_uploads(resources.db, resources.storage)

@@ -32,6 +32,7 @@ from app.knowledge import tasks as knowledge_tasks
 from app.knowledge.service import CITED, READING
 from app.knowledge.service import COPY_KIND as COPYING
 from app.knowledge.service import EMBED_KIND as EMBEDDING
+from app.knowledge.service import FETCHING as PAGE_FETCHING
 from app.knowledge.service import FORGET_KIND as FORGETTING
 from app.knowledge.service import JOB_KIND as INDEXING
 from app.learning import tasks as learning_tasks
@@ -123,6 +124,7 @@ def _resolutions(subscriptions: Subscriptions) -> None:
 def _knowledge(subscriptions: Subscriptions) -> None:
     subscriptions.job(INDEXING, run=knowledge_tasks.index_document, exhausted=knowledge_tasks.give_up_document)
     subscriptions.job(READING, run=knowledge_tasks.read_document, exhausted=knowledge_tasks.give_up_document)
+    subscriptions.job(PAGE_FETCHING, run=knowledge_tasks.fetch_page, exhausted=knowledge_tasks.give_up_page)
     subscriptions.job(EMBEDDING, run=knowledge_tasks.embed_all, exhausted=knowledge_tasks.give_up_embedding)
     # What these leave undone costs room or candidates; `evidesk knowledge reindex` mends it.
     subscriptions.job(COPYING, run=knowledge_tasks.copy_vectors, exhausted=None)

@@ -3,7 +3,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.commands.load_knowledge import Refused, load, log_in, main, settle
+from app.commands.load_knowledge import Loaded, Refused, load, load_page, log_in, main, settle
 from app.core.auth import Role
 from app.core.resources import Resources
 from tests.factories.people import PASSWORD, register
@@ -55,3 +55,16 @@ async def test_who_cannot_log_in_or_may_not_write_is_told(
     assert len(refused.failed) == 1
     with pytest.raises(SystemExit, match="is no folder"):
         main([str(tmp_path / "missing")])
+
+
+async def test_a_page_is_known_by_its_address_the_next_time(api: httpx2.AsyncClient, resources: Resources) -> None:
+    agent = await register(resources, Role.AGENT)
+    await log_in(api, agent.username, PASSWORD)
+    result = Loaded()
+    for url in ("https://example.com/manual", "https://example.com/manual", "https://"):
+        await load_page(api, url, {"public": True}, result)
+    (listed,) = (await api.get("/api/v1/knowledge/documents")).json()
+    assert (listed["uri"], listed["page"]["url"]) == ("https://example.com/manual",) * 2
+    first, refused = result.described().splitlines()
+    assert first == "1 added, 0 replaced, 0 unchanged, 1 failed, 1 to be fetched again"
+    assert refused.startswith("  https://: The address")

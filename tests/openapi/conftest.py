@@ -105,6 +105,7 @@ GENERAL: dict[str, list[int | str]] = {
     "header.Upload-Length": ["1000"],
     "header.Upload-Metadata": ["filename YXBwLmxvZw=="],
     "body.model": ["local"],
+    "body.url": ["https://example.com/manual"],
     "body.embedder": ["compatible:one/tiny", "compatible:two/tiny"],
 }
 

@@ -18,6 +18,17 @@ class KnowledgeSettings(BaseModel):
     embed_seconds: float = Field(
         default=20.0, gt=0, le=120, description="How long a remote embedder is waited for, by a job; a search waits 5."
     )
+    page_bytes: int = Field(default=10_000_000, ge=1_000, description="A web page may have so many.")
+    page_hosts: list[str] = Field(
+        default_factory=list, description="The only hosts that web pages are fetched from; empty: any public one."
+    )
+    page_private_hosts: list[str] = Field(
+        default_factory=list, description="Hosts of web pages that may have addresses in your own network."
+    )
+    page_refresh_hours: float | None = Field(
+        default=None, gt=0, description="Documents that are web pages are looked at again after so long; unset: never."
+    )
+    page_seconds: float = Field(default=30.0, gt=0, le=120, description="A web page may take so long, redirects too.")
     retire_seconds: float = Field(
         default=60.0, ge=0, le=3600, description="How long vectors outlive a change of the embedder."
     )

@@ -1,7 +1,7 @@
 """Documents, their passages and vectors; what a person searches starts from what they may see."""
 
 from app.knowledge.repository import embeddings
-from app.knowledge.repository.documents import DocumentRepository, readable, readers_of
+from app.knowledge.repository.documents import DocumentRepository, readable, readers_of, stale_pages
 from app.knowledge.repository.embeddings import Vectors
 from app.knowledge.repository.passages import COUNTED_MOST, Asked, Corpus, PassageRepository
 from app.knowledge.repository.search_records import SearchRecordRepository
@@ -24,4 +24,5 @@ __all__ = [
     "readable",
     "readers_of",
     "remake_graph",
+    "stale_pages",
 ]

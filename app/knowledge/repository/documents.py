@@ -1,17 +1,19 @@
 """Documents as their viewer may see them: administrators all, others those that name them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Row, RowMapping, Select, Text, cast, func, select, true, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal, Role
 from app.core.repository import Repository
 from app.knowledge.errors import DocumentMissing
-from app.models.job import Job
-from app.models.knowledge import Chunk, Document, DocumentSource, DocumentStatus, DocumentVersion
+from app.models.job import Job, JobState
+from app.models.knowledge import Chunk, Document, DocumentSource, DocumentStatus, DocumentVersion, WebPage
 
 
 class DocumentRepository(Repository[Document]):
@@ -64,6 +66,11 @@ class DocumentRepository(Repository[Document]):
         query = select(DocumentSource).where(tuple_(DocumentSource.document_id, DocumentSource.version).in_(newest))
         return {row.document_id: row for row in (await self.db.execute(query)).scalars()} if newest else {}
 
+    async def pages(self, documents: Sequence[Document]) -> dict[UUID, WebPage]:
+        """Of these, those that are web pages."""
+        query = select(WebPage).where(WebPage.document_id.in_([row.id for row in documents]))
+        return {row.document_id: row for row in (await self.db.execute(query)).scalars()} if documents else {}
+
     async def work(self, documents: Sequence[Document]) -> dict[UUID, Job]:
         """How far the jobs of those are that are not indexed yet."""
         pending = [row.job_id for row in documents if row.status == DocumentStatus.PENDING]
@@ -80,6 +87,16 @@ class DocumentRepository(Repository[Document]):
         if row is None:
             raise DocumentMissing
         return row
+
+
+async def stale_pages(db: AsyncSession, *, before: datetime, limit: int = 100) -> Sequence[Row[UUID, datetime | None]]:
+    """Pages that nobody has looked at since, and nobody is about to, the longest forgotten first."""
+    query = (
+        select(WebPage.document_id, WebPage.checked_at)
+        .join(Job, Job.id == WebPage.job_id)
+        .where(WebPage.checked_at < before, Job.state.in_((JobState.SUCCEEDED, JobState.FAILED)))
+    )
+    return (await db.execute(query.order_by(WebPage.checked_at).limit(limit))).all()
 
 
 def readers_of(who: Principal) -> list[str] | None:

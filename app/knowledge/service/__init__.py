@@ -20,6 +20,14 @@ from app.knowledge.service.excerpts import Quoted, quoted
 from app.knowledge.service.extracting import Reading, begin_reading, fail_reading, take_text
 from app.knowledge.service.indexing import give_up, index, subject_of
 from app.knowledge.service.matching import Match, Matches, match
+from app.knowledge.service.paging import (
+    FETCHING,
+    add_page,
+    fetch_again,
+    fetch_page,
+    give_up_page,
+    look_at_pages,
+)
 from app.knowledge.service.recording import forget_searches, keep_searches, list_searches
 from app.knowledge.service.reembedding import (
     EMBED_KIND,
@@ -38,6 +46,7 @@ __all__ = [
     "CITED",
     "COPY_KIND",
     "EMBED_KIND",
+    "FETCHING",
     "FORGET_KIND",
     "JOB_KIND",
     "READING",
@@ -49,6 +58,7 @@ __all__ = [
     "Matches",
     "Quoted",
     "Reading",
+    "add_page",
     "begin_reading",
     "cancel_change",
     "carry_out_copy",
@@ -62,15 +72,19 @@ __all__ = [
     "delete",
     "embedder",
     "fail_reading",
+    "fetch_again",
+    "fetch_page",
     "find",
     "forget_searches",
     "get",
     "give_up",
     "give_up_embedding",
+    "give_up_page",
     "index",
     "keep_searches",
     "list_documents",
     "list_searches",
+    "look_at_pages",
     "match",
     "quoted",
     "rank",

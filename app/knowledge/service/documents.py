@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from sqlalchemy import delete as delete_rows
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,11 +15,19 @@ from app.core.pagination import Page
 from app.jobs import service as jobs
 from app.knowledge.events import DocumentChanged, DocumentDeleted
 from app.knowledge.repository import DocumentRepository
-from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut, SourceOut
+from app.knowledge.schemas import ChunkOut, DocumentIn, DocumentOut, DocumentVersionOut, PageOut, SourceOut
 from app.knowledge.service.copying import copy_elsewhere
 from app.models.base import uuid7
 from app.models.job import Job
-from app.models.knowledge import Chunk, ChunkEmbedding, Document, DocumentSource, DocumentStatus, DocumentVersion
+from app.models.knowledge import (
+    Chunk,
+    ChunkEmbedding,
+    Document,
+    DocumentSource,
+    DocumentStatus,
+    DocumentVersion,
+    WebPage,
+)
 from app.outbox import writer as outbox
 
 JOB_KIND = "knowledge.index"
@@ -59,6 +68,7 @@ async def replace(db: AsyncSession, who: Principal, document_id: UUID, *, docume
     if same_text and not others:
         return await shown(db, who, row)
     if not same_text:
+        await no_page(db, row)
         row.title, row.uri, row.language, row.digest = document.title, document.uri, language, digest
         row.version += 1
         row.status, row.error = DocumentStatus.PENDING, None
@@ -80,6 +90,11 @@ async def admit(db: AsyncSession, row: Document, readers: list[str]) -> bool:
     await db.execute(update(ChunkEmbedding).where(ChunkEmbedding.chunk_id.in_(theirs)).values(readers=readers))
     copy_elsewhere(db, row.id)
     return True
+
+
+async def no_page(db: AsyncSession, row: Document) -> None:
+    """It has come by another way: from now on it is not fetched any more."""
+    await db.execute(delete_rows(WebPage).where(WebPage.document_id == row.id))
 
 
 def tell(db: AsyncSession, event: DocumentChanged | DocumentDeleted) -> None:
@@ -153,11 +168,14 @@ async def shown(db: AsyncSession, who: Principal, row: Document) -> DocumentOut:
 
 async def shown_all(db: AsyncSession, who: Principal, rows: Sequence[Document]) -> list[DocumentOut]:
     documents = DocumentRepository(db, who)
-    sources, work = await documents.sources(rows), await documents.work(rows)
-    return [_shown(row, sources.get(row.id), work.get(row.job_id) if row.job_id else None) for row in rows]
+    sources, work, pages = await documents.sources(rows), await documents.work(rows), await documents.pages(rows)
+    return [
+        _shown(row, sources.get(row.id), pages.get(row.id), work.get(row.job_id) if row.job_id else None)
+        for row in rows
+    ]
 
 
-def _shown(row: Document, source: DocumentSource | None, job: Job | None) -> DocumentOut:
+def _shown(row: Document, source: DocumentSource | None, page: WebPage | None, job: Job | None) -> DocumentOut:
     indexed = row.status == DocumentStatus.INDEXED
     return DocumentOut(
         doc_id=row.id,
@@ -168,6 +186,7 @@ def _shown(row: Document, source: DocumentSource | None, job: Job | None) -> Doc
         language=row.language,
         readers=row.readers,
         source=None if source is None else SourceOut.model_validate(source),
+        page=None if page is None else PageOut.model_validate(page),
         stage=None if job is None else job.stage,
         progress=job.progress if job is not None else float(indexed),
         error=row.error,

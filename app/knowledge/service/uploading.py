@@ -15,7 +15,7 @@ from app.jobs import service as jobs
 from app.knowledge.events import DocumentChanged
 from app.knowledge.repository import DocumentRepository
 from app.knowledge.schemas import DocumentOut, SourceIn
-from app.knowledge.service.documents import admit, shown, shown_all, tell
+from app.knowledge.service.documents import admit, no_page, shown, shown_all, tell
 from app.models.base import uuid7
 from app.models.knowledge import Document, DocumentSource, DocumentStatus, DocumentVersion
 
@@ -59,6 +59,7 @@ async def replace_source(
     if await admit(db, row, about.acl.readers()):
         tell(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
     if anew:
+        await no_page(db, row)
         row.title, row.uri, row.digest = _title(received, about), about.uri, digest
         row.language = about.language or row.language
         row.version += 1
@@ -86,6 +87,13 @@ async def _add_version(db: AsyncSession, row: Document, received: Received, abou
         )
     )
     await db.flush()
+    await add_source(db, row, received, about)
+
+
+async def add_source(
+    db: AsyncSession, row: Document, received: Received, about: SourceIn, *, url: str | None = None
+) -> None:
+    """The newest version's bytes, to be read by a worker."""
     db.add(
         DocumentSource(
             document_id=row.id,
@@ -99,6 +107,7 @@ async def _add_version(db: AsyncSession, row: Document, received: Received, abou
             sha256=received.sha256,
             title=about.title,
             language=about.language,
+            url=url,
         )
     )
     job = jobs.create(db, kind=READING, subject=f"{row.id}:{row.version}")
