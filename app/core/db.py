@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from asyncpg import InterfaceError, InternalClientError, PostgresError
 from fastapi import Depends, Request
-from sqlalchemy import Select, event, text
+from sqlalchemy import Select, TextClause, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -61,10 +61,6 @@ class Database:
                 "server_settings": {
                     "statement_timeout": str(options.statement_timeout_ms),
                     "jit": "off",
-                    # pgvector: walk the index on until enough rows pass the filters, not only its first candidates, and
-                    # leave out none that is met late: whoever asks puts them in order.
-                    "hnsw.iterative_scan": "relaxed_order",
-                    "hnsw.ef_search": "200",
                     **({"search_path": f"{schema},public"} if schema is not None else {}),
                 },
             },
@@ -107,7 +103,7 @@ class Database:
 class Question:
     """A SELECT put into words once. Constants in it, and the values given for it, must be what the driver takes."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | TextClause) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.statement = statement
         self.text = str(compiled)

@@ -6,7 +6,7 @@ What is made of these figures is `app.knowledge.ranking`'s affair.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, ScalarSelect, Text, cast, func, literal, null, select
+from sqlalchemy import ColumnElement, Float, ScalarSelect, Text, cast, func, literal, literal_column, null, select
 from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,14 +29,14 @@ async def frequencies(db: AsyncSession, column: Any, terms: Collection[str], *, 
 
 
 def any_of(column: Any, terms: Collection[str]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column.op("@@")(cast(" | ".join(_quoted(term) for term in terms), TSQUERY))
+    found: ColumnElement[bool] = column.op("@@")(cast(" | ".join(quoted(term) for term in terms), TSQUERY))
     return found
 
 
 def heaviness(column: Any, weights: Mapping[str, float]) -> ScalarSelect[Any]:
     """The weight of the terms that a row has, however often."""
     # Arrays, not a condition for each term: the database need not read a new statement for every query.
-    terms = cast(cast([_quoted(term) for term in weights], ARRAY(Text)), ARRAY(TSQUERY))
+    terms = cast(cast([quoted(term) for term in weights], ARRAY(Text)), ARRAY(TSQUERY))
     asked = func.unnest(terms, cast(list(weights.values()), ARRAY(Float))).table_valued("term", "weight")
     asked = asked.render_derived()
     heavy = select(func.sum(asked.c.weight)).where(column.op("@@")(asked.c.term))
@@ -47,7 +47,11 @@ def counts(column: Any, terms: Collection[str]) -> ScalarSelect[Any] | ColumnEle
     """How often a row has each of the terms, as a JSON object; NULL for none."""
     if not terms:
         return null()
-    lexemes = func.unnest(column).table_valued("lexeme", "positions", "weights").render_derived()
+    # Only those asked for are unpacked: they are marked, and the rest is left out.
+    mark: ColumnElement[Any] = literal_column("'A'::\"char\"")
+    marks: ColumnElement[Any] = literal_column("'{a}'::\"char\"[]")
+    marked = func.ts_filter(func.setweight(column, mark, cast(list(terms), ARRAY(Text))), marks)
+    lexemes = func.unnest(marked).table_valued("lexeme", "positions", "weights").render_derived()
     often = func.greatest(func.cardinality(lexemes.c.positions), 1)
     asked = func.any(cast(list(terms), ARRAY(Text)))
     query = select(func.jsonb_object_agg(lexemes.c.lexeme, often)).where(lexemes.c.lexeme == asked)
@@ -60,6 +64,6 @@ def _lexeme(term: Any) -> Any:
     return cast(func.concat("'", escaped, "'"), TSQUERY)
 
 
-def _quoted(term: str) -> str:
+def quoted(term: str) -> str:
     escaped = term.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import func, update
+from sqlalchemy import func, text, update
 
 from app.core.db import Database
 from app.core.resources import Resources
-from app.core.settings import KnowledgeSettings
+from app.core.settings import DatabaseSettings, KnowledgeSettings
 from app.core.vectors.base import Hit, IndexStats, IndexUnavailable, Point, Space, VectorIndex
 from app.core.vectors.opening import open_index
 from app.core.vectors.opensearch import OpenSearchIndex
@@ -22,6 +22,7 @@ from app.models.knowledge import Chunk, Document, DocumentVersion
 from tests.factories.runs import serving
 from tests.knowledge.peers import Search
 
+WALK = ("ef_search", "iterative_scan")
 SPACE, OTHER = Space(7, 3), Space(8, 2)
 EVERYBODY = ("public",)
 
@@ -217,6 +218,30 @@ async def test_one_that_was_made_before_there_were_two_is_replaced_too(kind: str
         assert [hit.chunk_id for hit in await _all(index)] == [point.chunk_id]
         assert kind == "qdrant" or list(peer.indices) == ["evidesk-7-a"]
         await index.close()
+
+
+async def test_a_walk_meets_as_many_as_are_wanted_and_leaves_its_connection_as_it_was(resources: Resources) -> None:
+    first = await passage(resources, [1.0, 0.0, 0.0])
+    others = [await passage(resources, [1.0, 0.01 * n, 0.0], document=first.document_id) for n in range(1, 60)]
+    async with resources.db.unit_of_work() as db:
+        await PgVectorIndex(db).upsert(SPACE, [first, *others])
+    one = Database(resources.db.url, DatabaseSettings(pool_size=1, max_overflow=0))
+    try:
+        async with one.reading() as db:
+            await make_graph(db, SPACE)
+        async with one.unit_of_work() as db:
+            for way in ("seqscan", "bitmapscan", "sort"):
+                await db.execute(text(f"SET LOCAL enable_{way} = off"))
+            # By the graph alone, whose own measure is forty.
+            assert len(await PgVectorIndex(db).nearest(SPACE, [1.0, 0.0, 0.0], readers=None, limit=60)) == 60
+        async with one.reading() as db:
+            await PgVectorIndex(db).nearest(SPACE, [1.0, 0.0, 0.0], readers=None, limit=60)
+        async with one.reading() as db:
+            shown = [(await db.execute(text(f"SHOW hnsw.{name}"))).scalar_one() for name in WALK]
+            await drop_graph(db, SPACE)
+        assert shown == ["40", "off"]
+    finally:
+        await one.dispose()
 
 
 async def _all(index: VectorIndex) -> list[Hit]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, delete, exists, func, literal_column, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.db import Question, rows_of
 from app.core.vectors.base import Point, Space
 from app.inference.embedders import LOCAL
 from app.models.knowledge import (
@@ -34,6 +35,11 @@ class Vectors:
     space: Space
 
 
+_ACTIVE = Question(
+    select(EmbeddingSet.name, EmbeddingSet.id, EmbeddingSet.dimensions).where(
+        EmbeddingSet.state == EmbeddingState.ACTIVE
+    )
+)
 BUILT_IN = Vectors(LOCAL, Space(BUILT_IN_SET, BUILT_IN_DIMENSIONS))
 
 
@@ -50,8 +56,8 @@ async def active(db: AsyncSession, *, hold: bool = False) -> Vectors:
     """What searches use. `hold`: it stays so until the unit of work ends."""
     if hold:
         await db.execute(_MAY_NOT_SWITCH)
-    row = await row_in(db, EmbeddingState.ACTIVE)
-    return BUILT_IN if row is None else _shown(row)
+    rows = await rows_of(db, _ACTIVE, {})
+    return Vectors(rows[0][0], Space(rows[0][1], rows[0][2])) if rows else BUILT_IN
 
 
 async def in_use(db: AsyncSession) -> list[Vectors]:

@@ -2,37 +2,35 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     Float,
-    Integer,
     Row,
     Select,
     Text,
-    Uuid,
     cast,
     func,
     literal,
     literal_column,
     select,
-    text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
+from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import words
 from app.core.auth import Principal
+from app.core.db import Question, rows_of
 from app.core.vectors.base import Space
-from app.knowledge.repository.documents import readable
+from app.knowledge.repository import queries
+from app.knowledge.repository.documents import readable, readers_of
 from app.models.knowledge import Chunk, ChunkEmbedding, DocumentVersion
 
-COUNTED_MOST = 5_000
-"""A term in more passages than these is common; how common exactly no longer matters."""
-_SAMPLED = 5_000
+COUNTED_MOST = queries.COUNTED_MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +39,22 @@ class Corpus:
     mean_words: float
 
 
-# What statistics say is common is not counted: that would read most of the table.
-_FREQUENCIES = text(
-    f"""
-    WITH known AS MATERIALIZED (
-        SELECT stats.term, stats.share * greatest(pg_class.reltuples, 0) AS number
-        FROM pg_stats
-        JOIN pg_class ON pg_class.oid = 'chunks'::regclass
-        JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = pg_stats.schemaname
-        CROSS JOIN LATERAL unnest(most_common_elems::text::text[], most_common_elem_freqs) AS stats (term, share)
-        WHERE pg_stats.tablename = 'chunks' AND pg_stats.attname = 'search' AND stats.term = ANY(CAST(:terms AS text[]))
-    )
-    SELECT asked.term, CASE WHEN known.number > {COUNTED_MOST * 5 // 4} THEN {COUNTED_MOST} ELSE (
-        SELECT count(*) FROM (
-            SELECT FROM chunks WHERE search @@ CAST(
-                '''' || replace(replace(asked.term, E'\\\\', E'\\\\\\\\'), '''', '''''') || '''' AS tsquery
-            ) LIMIT {COUNTED_MOST}
-        ) AS few
-    ) END
-    FROM unnest(CAST(:terms AS text[])) AS asked (term) LEFT JOIN known ON known.term = asked.term
-    """  # noqa: S608 - a constant
-)
+class Compared(NamedTuple):
+    id: UUID
+    document_id: UUID
+    version: int
+    position: int
+    start: int
+    end: int
+    words: int
+    cosine: float
+    counts: dict[str, int] | None
+
+
+class Quoted(NamedTuple):
+    title: str
+    uri: str | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,50 +72,30 @@ class PassageRepository:
 
     async def asked(self, query: str, configurations: Sequence[str]) -> Asked:
         """The query's stems and its words as they stand, in each of these configurations, and how common they are."""
-        vectors = [func.to_tsvector(cast(literal(name), REGCONFIG), query) for name in configurations]
-        arrays = [func.tsvector_to_array(vector) for vector in vectors]
-        rows = (await self.db.execute(select(*arrays))).one()
-        terms = list(dict.fromkeys(term for array in rows for term in array))
-        return Asked(await self.frequencies(terms) if terms else {}, await self.corpus())
+        return await self._counted(queries.OF_QUERY, query=query, configurations=list(configurations))
 
-    async def frequencies(self, terms: Collection[str]) -> dict[str, int]:
-        """In how many passages each term is, counted up to `COUNTED_MOST`. Terms in none are left out."""
-        rows = await self.db.execute(_FREQUENCIES, {"terms": list(terms)})
-        return {term: number for term, number in rows if number}
+    async def counted(self, terms: Collection[str]) -> Asked:
+        """How common these are: in how many passages each is, up to `COUNTED_MOST`. Terms in none are left out."""
+        return await self._counted(queries.OF_TERMS, terms=list(terms))
 
-    async def corpus(self) -> Corpus:
-        """How many passages are searched and how long they are on average; of many, as last estimated."""
-        some = select(Chunk.words).where(Chunk.search.is_not(None)).limit(_SAMPLED).subquery()
-        seen, mean = (await self.db.execute(select(func.count(), func.avg(some.c.words).cast(Float)))).one()
-        if seen < _SAMPLED:
-            return Corpus(seen, mean or 1.0)
-        estimate = text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'chunks'::regclass")
-        return Corpus(max(seen, (await self.db.execute(estimate)).scalar_one()), mean)
+    async def _counted(self, question: Question, **values: Any) -> Asked:
+        rows = await rows_of(self.db, question, values)
+        known = {term: number for term, number, *_ in rows if number}
+        return Asked(known, Corpus(rows[0][2], rows[0][3] or 1.0) if rows else Corpus(0, 1.0))
 
     async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[UUID]:
         """Passages with the heaviest terms; how often a term comes is left to `compared`."""
-        query = self._visible(Chunk.id).where(words.any_of(Chunk.search, weights))
-        heaviest = words.heaviness(Chunk.search, weights).desc()
-        return list((await self.db.execute(query.order_by(heaviest, Chunk.id).limit(limit))).scalars())
+        values = {"terms": [words.quoted(term) for term in weights], "weights": list(weights.values()), "most": limit}
+        return [row[0] for row in await self._mine(queries.by_words, **values)]
 
     async def compared(
         self, ids: Collection[UUID], space: Space, vector: Any | None, terms: Collection[str]
-    ) -> Sequence[Row[Any]]:
+    ) -> list[Compared]:
         """Place, length, cosine, and how often each term comes, of these passages. One without a vector, or compared
         with none, has the cosine 0."""
-        near = literal(0.0) if vector is None else func.coalesce(1 - _distance(space, vector), 0.0).cast(Float)
-        query = self._visible(
-            Chunk.id,
-            Chunk.document_id,
-            Chunk.version,
-            Chunk.position,
-            Chunk.start,
-            Chunk.end,
-            Chunk.words,
-            near.label("cosine"),
-            words.counts(Chunk.search, terms).label("counts"),
-        ).where(Chunk.id == func.any(cast(list(ids), ARRAY(Uuid))))
-        return (await self.db.execute(_with_vectors(query, space))).all()
+        asked = None if vector is None else queries.written(vector)
+        rows = await self._mine(partial(queries.compared, space), ids=list(ids), vector=asked, terms=list(terms))
+        return [Compared(*row) for row in rows]
 
     async def titles(self, versions: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Any]:
         """Title and address, in the order asked for; access to the passages is checked before."""
@@ -132,6 +105,12 @@ class PassageRepository:
         found: Sequence[Any] = (await self.db.execute(query)).all()
         rows = {(row.document_id, row.version): row for row in found}
         return {key: rows[key] for key in versions}
+
+    async def title_terms(self, versions: Collection[tuple[UUID, int]], name: str) -> dict[tuple[UUID, int], list[str]]:
+        """The stems of their titles; access to the passages is checked before."""
+        ids, numbers = [one for one, _ in versions], [number for _, number in versions]
+        rows = await rows_of(self.db, queries.TITLE_TERMS, {"ids": ids, "versions": numbers, "configuration": name})
+        return {(document_id, version): list(terms) for document_id, version, terms in rows}
 
     async def term_lists(self, texts: Sequence[str], name: str) -> list[list[str]]:
         """The stems of each text, in the same order."""
@@ -200,30 +179,19 @@ class PassageRepository:
         rows: Sequence[Any] = (await self.db.execute(query)).all()
         return dict(rows)
 
-    async def quoted(self, document_id: UUID, version: int, start: int, end: int) -> Row[Any]:
+    async def quoted(self, document_id: UUID, version: int, start: int, end: int) -> Quoted:
         """Title, address and the text between two characters; access to the passages is checked before."""
         return (await self.all_quoted([(document_id, version, start, end)]))[0]
 
-    async def all_quoted(self, spans: Sequence[tuple[UUID, int, int, int]]) -> list[Row[Any]]:
+    async def all_quoted(self, spans: Sequence[tuple[UUID, int, int, int]]) -> list[Quoted]:
         """Of each document, version, first character and end; in the same order."""
-        columns = zip(*spans, strict=True)
-        kinds = (Uuid, Integer, Integer, Integer)
-        arrays = [func.unnest(cast(list(column), ARRAY(kind))) for column, kind in zip(columns, kinds, strict=True)]
-        names = ("document_id", "version", "first", "last")
-        asked = select(
-            *(array.label(name) for array, name in zip(arrays, names, strict=True)),
-            func.generate_series(1, len(spans)).label("place"),
-        ).subquery()
-        said = func.substr(DocumentVersion.text, asked.c.first + 1, asked.c.last - asked.c.first)
-        query = (
-            select(DocumentVersion.title, DocumentVersion.uri, said.label("text"))
-            .join(
-                asked,
-                (DocumentVersion.document_id == asked.c.document_id) & (DocumentVersion.version == asked.c.version),
-            )
-            .order_by(asked.c.place)
-        )
-        return list((await self.db.execute(query)).all())
+        columns = dict(zip(("ids", "versions", "firsts", "ends"), map(list, zip(*spans, strict=True)), strict=True))
+        return [Quoted(*row) for row in await rows_of(self.db, queries.QUOTED, columns)]
+
+    async def _mine(self, made: Callable[[bool], Question], **values: Any) -> Sequence[Sequence[Any]]:
+        """Among what the viewer may see; `made` is told whether that is not everything."""
+        mine = readers_of(self.who)
+        return await rows_of(self.db, made(mine is not None), values if mine is None else {"readers": mine, **values})
 
     def _visible(self, *columns: Any) -> Select[*tuple[Any, ...]]:
         return select(*columns).where(Chunk.search.is_not(None), readable(self.who, Chunk.readers))
@@ -238,9 +206,3 @@ def _distance(space: Space, vector: Any) -> Any:
     kind = Vector(space.dimensions)
     asked = cast([float(value) for value in vector], kind)
     return cast(ChunkEmbedding.vector, kind).op("<=>", return_type=Float)(asked)
-
-
-def _lexeme(term: Any) -> Any:
-    # Quoted, so that no character of it is taken for an operator.
-    escaped = func.replace(func.replace(term, "\\", "\\\\"), "'", "''")
-    return cast(func.concat("'", escaped, "'"), TSQUERY)

@@ -4,12 +4,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from pgvector.sqlalchemy import HALFVEC, Vector
-from sqlalchemy import Float, Text, cast, delete, func, literal, literal_column, select, text, true
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import Text, cast, delete, func, literal, literal_column, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.db import rows_of
 from app.core.vectors.base import Hit, IndexStats, Point, Space
+from app.knowledge.repository import queries
 from app.models.knowledge import BUILT_IN_SET, Chunk, ChunkEmbedding
 
 MOST_DIMENSIONS = 4_000
@@ -38,7 +40,7 @@ class PgVectorIndex:
             return
         given = select(
             func.unnest(cast([point.chunk_id for point in points], ARRAY(Chunk.id.type))).label("chunk_id"),
-            func.unnest(cast([_written(point.vector) for point in points], ARRAY(Text))).label("vector"),
+            func.unnest(cast([queries.written(point.vector) for point in points], ARRAY(Text))).label("vector"),
         ).subquery()
         # Locked, so that a change of the readers comes before this or sees it.
         source = (
@@ -73,27 +75,17 @@ class PgVectorIndex:
 
     async def _estimated(self, space: Space, readers: Sequence[str]) -> int:
         """How many of the vectors these may read, by the planner's statistics."""
-        asked = text(
-            "EXPLAIN (FORMAT JSON) SELECT FROM chunk_embeddings "
-            f"WHERE set_id = {int(space.id)} AND readers && CAST(:readers AS text[])"
-        )
-        (plan,) = (await self.db.execute(asked, {"readers": list(readers)})).scalar_one()
-        return int(plan["Plan"]["Plan Rows"])
+        ((plans,),) = await rows_of(self.db, queries.estimated(space), {"readers": list(readers)})
+        return int(plans[0]["Plan"]["Plan Rows"])
 
     async def _found(
         self, space: Space, vector: Any, readers: Sequence[str] | None, limit: int, *, exact: bool
     ) -> list[Hit]:
-        # The graph is over half precision: comparing whole numbers leaves it aside.
-        kind = Vector(space.dimensions) if exact else HALFVEC(space.dimensions)
-        far = _cast(ChunkEmbedding.vector, kind).op("<=>", return_type=Float)(cast(_plain(vector), kind))
-        near = select(ChunkEmbedding.chunk_id, far.label("far")).where(_of(space))
-        if readers is not None:
-            allowed = ChunkEmbedding.readers.overlap(cast(list(readers), ARRAY(Text)))
-            # IS TRUE: else the index over readers might be taken instead of the graph.
-            near = near.where(allowed if exact else allowed.is_(true()))
-        rows = (await self.db.execute(near.order_by(far).limit(limit))).all()
+        asked = (queries.nearest_of_all if exact else queries.nearest)(space, readers is not None)
+        values = {"vector": queries.written(vector), "most": limit}
+        rows = await rows_of(self.db, asked, values if readers is None else {"readers": list(readers), **values})
         # The walk is not quite in order.
-        return sorted((Hit(row.chunk_id, 1.0 - row.far) for row in rows), key=lambda hit: -hit.cosine)
+        return sorted((Hit(chunk_id, 1.0 - far) for chunk_id, far in rows), key=lambda hit: -hit.cosine)
 
     async def begin(self, space: Space) -> None:
         """Nothing is built beside the truth; `remake_graph` makes the graph anew while it is searched."""
@@ -116,18 +108,6 @@ class PgVectorIndex:
 def _of(space: Space) -> Any:
     # As a constant: only then is the graph of this set thought of.
     return ChunkEmbedding.set_id == literal_column(str(int(space.id)))
-
-
-def _cast(column: Any, kind: Any) -> Any:
-    return literal_column(f"chunk_embeddings.{column.key}::{kind.get_col_spec()}")
-
-
-def _plain(vector: Any) -> list[float]:
-    return [float(value) for value in vector]
-
-
-def _written(vector: Any) -> str:
-    return f"[{','.join(map(repr, _plain(vector)))}]"
 
 
 def graph_name(space: Space) -> str:

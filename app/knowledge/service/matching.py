@@ -128,9 +128,8 @@ async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Re
 async def _weights(repository: PassageRepository, terms: Collection[str]) -> dict[str, float]:
     """Inverse document frequencies; a term that no passage has is the rarest of all."""
     counted = list(terms)[:TERMS_COUNTED]
-    corpus = await repository.corpus()
-    numbers = await repository.frequencies(counted) if counted else {}
-    return {term: ranking.weight(corpus.passages, numbers.get(term, 0)) for term in counted}
+    found = await repository.counted(counted)
+    return {term: ranking.weight(found.corpus.passages, found.terms.get(term, 0)) for term in counted}
 
 
 async def _others(

@@ -116,15 +116,16 @@ async def _ranked(
     embedding = asyncio.create_task(query_vector(db, who, vectors, query))
     try:
         asked = await passages.asked(query, [_stems(query), EXACT])
+        watch.lap("terms")
+        weights = _weights(asked)
+        said = await passages.by_words(weights, limit=BY_WORDS) if weights else []
+        watch.lap("by_words")
     except BaseException:
         embedding.cancel()
         raise
-    watch.lap("terms")
     vector, near, missing = await _near(db, who, vectors, embedding, watch)
-    weights = _weights(asked)
-    ids = {*near, *(await passages.by_words(weights, limit=BY_WORDS) if weights else ())}
-    watch.lap("by_words")
-    rows: Sequence[Any] = await passages.compared(ids, vectors.space, vector, weights) if ids else ()
+    ids = {*near, *said}
+    rows = await passages.compared(ids, vectors.space, vector, weights) if ids else []
     mean_words = asked.corpus.mean_words
     found = []
     for row in rows:
@@ -194,9 +195,8 @@ async def _count_titles(
     passages: PassageRepository, query: str, ranked: Sequence[Found], weights: Mapping[str, float]
 ) -> None:
     keys = list(dict.fromkeys((one.document_id, one.version) for one in ranked))[:TITLES_READ]
-    titles = await passages.titles(keys)
-    terms = await passages.term_lists([row.title for row in titles.values()], _stems(query))
-    shares = {key: ranking.titled(one, weights) for key, one in zip(titles, terms, strict=True)}
+    titles = await passages.title_terms(keys, _stems(query))
+    shares = {key: ranking.titled(terms, weights) for key, terms in titles.items()}
     for one in ranked:
         one.score = ranking.with_title(one.score, shares.get((one.document_id, one.version), 0.0))
 

@@ -1,0 +1,193 @@
+"""What a search asks the database, put into words once: a dozen statements a search would cost more than their rows."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import text
+
+from app.core.db import Question
+from app.core.vectors.base import Space
+
+COUNTED_MOST = 5_000
+"""A term in more passages than these is common; how common exactly no longer matters."""
+EF_SEARCH = 200
+"""Candidates of a walk; pgvector's own 40 would give fewer than are asked for."""
+_SAMPLED, _SAMPLED_OF_MANY, _MANY = 5_000, 500, 50_000
+
+
+def _counting(terms: str) -> Question:
+    """Each of the terms with its number of passages, and beside it how many are searched and their mean length.
+
+    Many passages are as last estimated. What statistics say is common is not counted: that would read most of the
+    table.
+    """
+    return Question(
+        text(
+            f"""
+            WITH asked AS MATERIALIZED (SELECT DISTINCT term FROM {terms}),
+            size AS MATERIALIZED (
+                SELECT greatest(reltuples, 0)::bigint AS number,
+                    CASE WHEN reltuples > {_MANY} THEN {_SAMPLED_OF_MANY} ELSE {_SAMPLED} END AS sampled
+                FROM pg_class WHERE oid = 'chunks'::regclass
+            ),
+            known AS MATERIALIZED (
+                SELECT stats.term, stats.share * size.number AS number
+                FROM pg_stats
+                JOIN pg_class ON pg_class.oid = 'chunks'::regclass
+                JOIN pg_namespace
+                    ON pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = pg_stats.schemaname
+                CROSS JOIN LATERAL unnest(most_common_elems::text::text[], most_common_elem_freqs)
+                    AS stats (term, share)
+                CROSS JOIN size
+                WHERE pg_stats.tablename = 'chunks' AND pg_stats.attname = 'search'
+                AND stats.term = ANY(ARRAY(SELECT term FROM asked))
+            ),
+            corpus AS MATERIALIZED (
+                SELECT count(*) AS seen, avg(sample.words)::float8 AS mean
+                FROM (
+                    SELECT words FROM chunks WHERE search IS NOT NULL LIMIT (SELECT sampled FROM size)
+                ) AS sample
+            )
+            SELECT asked.term, CASE WHEN known.number > {COUNTED_MOST * 5 // 4} THEN {COUNTED_MOST} ELSE (
+                SELECT count(*) FROM (
+                    SELECT FROM chunks WHERE search @@ CAST(
+                        '''' || replace(replace(asked.term, E'\\\\', E'\\\\\\\\'), '''', '''''') || '''' AS tsquery
+                    ) LIMIT {COUNTED_MOST}
+                ) AS few
+            ) END,
+            CASE WHEN corpus.seen < size.sampled THEN corpus.seen ELSE greatest(corpus.seen, size.number) END,
+            corpus.mean
+            FROM asked CROSS JOIN corpus CROSS JOIN size LEFT JOIN known ON known.term = asked.term
+            """  # noqa: S608 - constants
+        )
+    )
+
+
+OF_QUERY = _counting(
+    "unnest(CAST(:configurations AS text[])) AS name, "
+    "unnest(tsvector_to_array(to_tsvector(CAST(name AS regconfig), CAST(:query AS text)))) AS term"
+)
+OF_TERMS = _counting("unnest(CAST(:terms AS text[])) AS term")
+
+TITLE_TERMS = Question(
+    text(
+        """
+        SELECT document_id, document_versions.version,
+            tsvector_to_array(to_tsvector(CAST(CAST(:configuration AS text) AS regconfig), title))
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS asked (id, version)
+        JOIN document_versions ON document_id = asked.id AND document_versions.version = asked.version
+        """
+    )
+)
+
+QUOTED = Question(
+    text(
+        """
+        SELECT title, uri, substr(text, first + 1, last - first)
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:firsts AS int[]), CAST(:ends AS int[]))
+            WITH ORDINALITY AS asked (id, version, first, last, place)
+        JOIN document_versions ON document_id = asked.id AND document_versions.version = asked.version
+        ORDER BY place
+        """
+    )
+)
+
+
+def _readable(some: bool) -> str:
+    """Searched passages; `some`: those that one of `readers` may see."""
+    return "search IS NOT NULL" + (" AND chunks.readers && CAST(:readers AS text[])" if some else "")
+
+
+@lru_cache
+def by_words(some: bool) -> Question:
+    """A look-up for each term, then their weights added up: what has no term is never read."""
+    return Question(
+        text(
+            f"""
+            SELECT chunks.id
+            FROM unnest(CAST(CAST(:terms AS text[]) AS tsquery[]), CAST(:weights AS float8[])) AS asked (term, weight)
+            JOIN chunks ON search @@ asked.term
+            WHERE {_readable(some)}
+            GROUP BY chunks.id ORDER BY sum(asked.weight) DESC, chunks.id LIMIT CAST(:most AS int)
+            """  # noqa: S608 - constants
+        )
+    )
+
+
+@lru_cache
+def compared(space: Space, some: bool) -> Question:
+    kind = f"vector({int(space.dimensions)})"
+    # Of a passage's words only those asked for are unpacked: they are marked, and the rest is left out.
+    return Question(
+        text(
+            f"""
+            SELECT chunks.id, document_id, version, position, start, "end", words,
+                coalesce(1 - (chunk_embeddings.vector::{kind} <=> CAST(:vector AS {kind})), 0)::float8,
+                (
+                    SELECT jsonb_object_agg(lexeme, greatest(cardinality(positions), 1))
+                    FROM unnest(ts_filter(setweight(search, 'A', CAST(:terms AS text[])), '{{a}}'))
+                    WHERE lexeme = ANY(CAST(:terms AS text[]))
+                )
+            FROM chunks
+            LEFT JOIN chunk_embeddings ON chunk_id = chunks.id AND set_id = {int(space.id)}
+            WHERE {_readable(some)} AND chunks.id = ANY(CAST(:ids AS uuid[]))
+            """  # noqa: S608 - constants
+        )
+    )
+
+
+@lru_cache
+def nearest(space: Space, some: bool) -> Question:
+    """By the graph, which is over half precision. What a walk may do is told within the statement, and for it alone.
+
+    pgvector walks on until enough rows pass the filter, and leaves out none that is met late: whoever asks puts them
+    in order.
+    """
+    kind = f"halfvec({int(space.dimensions)})"
+    # IS TRUE: else the index over readers might be taken instead of the graph.
+    mine = " AND (readers && CAST(:readers AS text[])) IS TRUE" if some else ""
+    # That it was told is a condition of the walk, so that it comes first.
+    return Question(
+        text(
+            f"""
+            WITH walk AS MATERIALIZED (
+                SELECT set_config('hnsw.ef_search', '{EF_SEARCH}', true)
+                    || set_config('hnsw.iterative_scan', 'relaxed_order', true) AS told
+            )
+            SELECT near.chunk_id, near.far FROM walk CROSS JOIN LATERAL (
+                SELECT chunk_id, vector::{kind} <=> CAST(:vector AS {kind}) AS far
+                FROM chunk_embeddings WHERE set_id = {int(space.id)}{mine} AND walk.told IS NOT NULL
+                ORDER BY far LIMIT CAST(:most AS int)
+            ) AS near
+            """  # noqa: S608 - constants
+        )
+    )
+
+
+@lru_cache
+def nearest_of_all(space: Space, some: bool) -> Question:
+    """By comparing whole numbers, which leaves the graph aside."""
+    kind = f"vector({int(space.dimensions)})"
+    mine = " AND readers && CAST(:readers AS text[])" if some else ""
+    return Question(
+        text(
+            f"SELECT chunk_id, vector::{kind} <=> CAST(:vector AS {kind}) AS far FROM chunk_embeddings "  # noqa: S608 - constants
+            f"WHERE set_id = {int(space.id)}{mine} ORDER BY far LIMIT CAST(:most AS int)"
+        )
+    )
+
+
+@lru_cache
+def estimated(space: Space) -> Question:
+    return Question(
+        text(
+            "EXPLAIN (FORMAT JSON) SELECT FROM chunk_embeddings "
+            f"WHERE set_id = {int(space.id)} AND readers && CAST(:readers AS text[])"
+        )
+    )
+
+
+def written(vector: Sequence[Any]) -> str:
+    """As pgvector reads it."""
+    return f"[{','.join([repr(float(value)) for value in vector])}]"
