@@ -7,6 +7,7 @@ from pathlib import Path
 from app.core.clock import now
 from bench import (
     agents,
+    answering,
     answers,
     classifier,
     conversations,
@@ -37,6 +38,7 @@ ALL: dict[str, Callable[[], Figures]] = {
     "conversations": conversations.run,
     "retrieval": retrieval.run,
     "answers": answers.run,
+    "answering": answering.run,
     "knowledge": knowledge.run,
     "classifier": classifier.run,
 }

@@ -3,7 +3,8 @@
 The questions are those of curl's FAQ, known bugs, wishes and options (curl licence) and of Django's FAQ (BSD-3-Clause),
 the documents what stands below them without their headings. Foreign questions are customers' of a bank (Banking77,
 CC BY 4.0, Casanueva et al. 2020). Each question is asked as it is, once more with its document taken away, which is a
-near miss, and no part of the sets that answers are judged by is used.
+near miss, and no part of the sets that answers are judged by is used. So they also show what two rules are worth that
+were set with those sets in view: the title's share of the order, and the refusal of documents that name another error.
 
     git clone --depth 1 https://github.com/curl/curl && pip download --no-deps --no-binary :all: django==5.2.8
     python -m bench.calibration --curl curl --django django-5.2.8 --foreign ../shared/data/tickets/banking77_train.csv
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from app.core.settings import get_settings
 from app.grounding.confidence import FIGURES, figures
 from app.inference.reranking import reranker_of
 from app.knowledge import service as knowledge
+from app.knowledge.ranking import fused
 from app.knowledge.service import Matches
 
 RIDGE = 0.001
@@ -50,6 +53,10 @@ class Case:
     kind: str
     rows: Floats
     right: NDArray[np.bool_]
+    lacks: NDArray[np.bool_]
+    """Which of them name another error code, CVE or part than the question."""
+    untitled: Floats
+    """What the search would say of each, did titles not count."""
 
 
 def curl(root: Path) -> Iterator[tuple[str, str, str | None]]:
@@ -109,14 +116,28 @@ async def cases(
 
 def _case(kind: str, matches: Matches, right: Sequence[bool]) -> Case:
     rows = [[one[name] for name in FIGURES] for one in figures(matches)]
-    return Case(kind, np.array(rows, dtype=float).reshape(-1, len(FIGURES)), np.array(right, dtype=bool))
+    passages = [one.passages for one in matches.documents]
+    best_lexical = max((one.lexical for few in passages for one in few), default=0.0)
+    best_cosine = max((one.cosine for few in passages for one in few), default=0.0)
+    untitled = [
+        max(fused(one.lexical, one.cosine, best_lexical=best_lexical, best_cosine=best_cosine) for one in few)
+        for few in passages
+    ]
+    lacks = [bool(one.lacks) for one in matches.documents]
+    return Case(
+        kind,
+        np.array(rows, dtype=float).reshape(-1, len(FIGURES)),
+        np.array(right, dtype=bool),
+        np.array(lacks, dtype=bool),
+        np.array(untitled, dtype=float),
+    )
 
 
 def fit(found: Sequence[Case]) -> tuple[float, Floats]:
     """The utility of none, and the weight of each figure: maximum likelihood with a ridge on standardised weights."""
     every = np.concatenate([one.rows for one in found])
-    mean, spread = every.mean(0), every.std(0) + 1e-9
-    scaled = [(one.rows - mean) / spread for one in found]
+    middle, spread = every.mean(0), every.std(0) + 1e-9
+    scaled = [(one.rows - middle) / spread for one in found]
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         total, slope = 0.0, np.zeros_like(theta)
@@ -135,7 +156,7 @@ def fit(found: Sequence[Case]) -> tuple[float, Floats]:
 
     theta = minimize(loss, np.zeros(len(FIGURES) + 1), jac=True, method="L-BFGS-B").x
     weights = theta[1:] / spread
-    return float(theta[0] + weights @ mean), weights
+    return float(theta[0] + weights @ middle), weights
 
 
 def chances(one: Case, none: float, weights: Floats) -> Floats:
@@ -172,6 +193,24 @@ def table(judged: Sequence[tuple[Case, Floats]]) -> Iterator[str]:
         )
 
 
+def rules(judged: Sequence[tuple[Case, Floats]]) -> Iterator[str]:
+    """What titles do to the order, and whom the rule on names refuses."""
+    asked = [one for one, _ in judged if one.kind == "answerable"]
+    with_titles = mean(_reciprocal_rank(one.right) for one in asked)
+    without = mean(_reciprocal_rank(one.right[np.argsort(-one.untitled, kind="stable")]) for one in asked)
+    yield f"Order of the documents found, MRR: {with_titles:.3f} with titles, {without:.3f} without."
+    first = [(one, int(shares.argmax())) for one, shares in judged if len(shares)]
+    right = [one for one, place in first if one.right[place]]
+    near = [one for one, _ in first if one.kind == "near"]
+    refused = sum(bool(one.lacks[place]) for one, place in first if one.right[place])
+    spared = sum(bool(one.lacks[place]) for one, place in first if one.kind == "near")
+    yield f"Refused for another name: {refused} of {len(right)} right documents, {spared} of {len(near)} near misses."
+
+
+def _reciprocal_rank(right: NDArray[np.bool_]) -> float:
+    return float(1 / (1 + right.argmax())) if right.any() else 0.0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.calibration")
     parser.add_argument("--curl", type=Path, required=True)
@@ -187,7 +226,8 @@ def main() -> None:
         f"{len(documents)} documents, {len(questions)} questions, {FOREIGN} foreign ones; {FOLDS} folds:",
         file=sys.stderr,
     )
-    print("\n".join(table(list(held_out(found)))), file=sys.stderr)
+    judged = list(held_out(found))
+    print("\n".join([*table(judged), *rules(judged)]), file=sys.stderr)
     none, weights = fit(found)
     made: dict[str, Any] = {"none": none, **dict(zip(FIGURES, weights.tolist(), strict=True))}
     print(yaml.safe_dump({"calibration": {name: round(value, 3) for name, value in made.items()}}, sort_keys=False))

@@ -6,7 +6,8 @@ schema of their own. A question counts as answered right when the answer cites a
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -69,8 +70,15 @@ async def ask(resources: Resources, who: Principal, question: QuestionLine, name
 async def outcomes(
     database: Database, documents: Sequence[DocumentLine], questions: Sequence[QuestionLine], progress: Progress
 ) -> list[Outcome]:
-    settings = get_settings()
     names = await ingest(database, documents, progress)
+    async with desk(database) as (resources, reader):
+        return [await ask(resources, reader, one, names) for one in progress.track(questions, description="Asking")]
+
+
+@asynccontextmanager
+async def desk(database: Database) -> AsyncIterator[tuple[Resources, Principal]]:
+    """What an answer needs, on the delivered configuration, and a customer who asks."""
+    settings = get_settings()
     redis = connect(settings.redis_url.get_secret_value() if settings.redis_url else NOBODY)
     signer = TokenSigner("evaluation")
     resources = Resources(
@@ -80,7 +88,7 @@ async def outcomes(
         async with database.unit_of_work() as db:
             await ai_config.ensure_defaults(db, settings)
             reader = await _reader(db)
-        return [await ask(resources, reader, one, names) for one in progress.track(questions, description="Asking")]
+        yield resources, reader
     finally:
         await redis.aclose()
 
