@@ -6,7 +6,7 @@ The process and the database that it starts are held to one core. The documents 
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median, quantiles
 
@@ -55,7 +55,7 @@ async def measured(name: str, other: str) -> tuple[list[float], list[float]]:
 
 
 async def _turns(
-    resources: Resources, reader: Principal, asked: Iterator[QuestionLine] | Sequence[QuestionLine]
+    resources: Resources, reader: Principal, asked: Iterable[QuestionLine]
 ) -> tuple[list[float], list[float]]:
     async def search(question: str) -> None:
         async with resources.db.reading() as db:
