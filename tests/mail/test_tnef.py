@@ -1,6 +1,7 @@
 """winmail.dat: its files are files of the mail; what is odd in it loses nothing."""
 
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -87,11 +88,26 @@ def test_what_only_calls_itself_so_stays_as_it_is() -> None:
 
 
 def test_very_many_files_are_not_all_taken_apart() -> None:
-    found = tnef.opened(pack(*[file("a.txt", b"x")] * 1000))
+    many = [file("a.txt", b"x")] * (tnef.FILES_MOST + 1)
+    found = tnef.opened(pack(*many))
+    assert (len(found.files), found.whole) == (tnef.FILES_MOST, False)
+    mails = [file("A mail", b"", (OBJECT, 0x3701, b"i" * 16 + pack(*many[:150])))] * 3
+    found = tnef.opened(pack(*mails))
     assert (len(found.files), found.whole) == (tnef.FILES_MOST, False)
 
 
-@settings(max_examples=150, deadline=None)
+def test_memory_is_not_taken_for_what_is_only_counted() -> None:
+    numbers = struct.pack("<I", 40_000) + b"".join(struct.pack("<HHI", 3, n % 60_000, n) for n in range(40_000))
+    hostile = pack(attribute(1, 0x9003, numbers), *[attribute(2, 0x9002, b"")] * 40_000)
+    tracemalloc.start()
+    found = tnef.opened(hostile)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (found.files, found.whole) == ([], False)
+    assert peak < 1_000_000
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(TWO)), st.binary(min_size=1, max_size=8), st.integers(0, 20))
 def test_nothing_in_it_makes_reading_fail(at: int, other: bytes, cut: int) -> None:
     changed = TWO[:at] + other + TWO[at + cut :]

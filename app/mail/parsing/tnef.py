@@ -1,7 +1,8 @@
 """Outlook's `winmail.dat` (TNEF, as MS-OXTNEF has it): the files and the text in it.
 
-One pass over bytes that are never copied but into what is handed out, so that time and memory stay within the size of
-the mail, whatever lengths and counts it claims. What is odd ends the reading, and is told: the attachment itself stays.
+One pass over bytes that are copied only into what is handed out, and nothing is noted that is not wanted, so that time
+and memory stay within the size of the mail, whatever lengths and counts it claims. What is odd ends the reading, and is
+told: the attachment itself stays.
 """
 
 import struct
@@ -22,6 +23,7 @@ _BODY, _CODE_PAGE, _MESSAGE = 0x800C, 0x9007, 0x9003
 _ATTACHMENT_BEGINS, _TITLE, _DATA, _ATTACHMENT = 0x9002, 0x8010, 0x800F, 0x9005
 _P_BODY, _P_RTF, _P_HTML = 0x1000, 0x1009, 0x1013
 _P_DATA, _P_NAME, _P_LONG_NAME, _P_TYPE, _P_SHOWN = 0x3701, 0x3704, 0x3707, 0x370E, 0x3001
+_WANTED: Final = {_P_BODY, _P_RTF, _P_HTML, _P_DATA, _P_NAME, _P_LONG_NAME, _P_TYPE, _P_SHOWN}
 _OBJECT, _TEXT8, _TEXT, _BINARY, _MANY, _NAMED = 0x0D, 0x1E, 0x1F, 0x102, 0x1000, 0x8000
 _SIZES: Final = {
     0x02: 4, 0x03: 4, 0x04: 4, 0x05: 8, 0x06: 8, 0x07: 8, 0x0A: 4, 0x0B: 4, 0x14: 8, 0x40: 8, 0x48: 16,
@@ -47,9 +49,6 @@ def opened(content: bytes) -> Opened:
     """Never fails; for what is no TNEF at all there is nothing, and not the whole."""
     found = Opened()
     _read(memoryview(content), found, depth=0)
-    if len(found.files) > FILES_MOST:
-        del found.files[FILES_MOST:]
-        found.whole = False
     return found
 
 
@@ -112,9 +111,8 @@ def _read(view: memoryview, found: Opened, *, depth: int) -> None:
         _attributes(_Bytes(view), inside, found)
     except (_Odd, struct.error):
         found.whole = False
-    for file in inside.files[:FILES_MOST]:
+    for file in inside.files:
         _file(file, inside, found, depth=depth)
-    found.whole &= len(inside.files) <= FILES_MOST
     if depth > 0:
         # Its words are not shown.
         found.whole = False
@@ -147,6 +145,8 @@ def _attributes(given: _Bytes, inside: _Inside, found: Opened) -> None:
 
 def _of_file(name: int, value: memoryview, inside: _Inside, found: Opened) -> None:
     if name == _ATTACHMENT_BEGINS or not inside.files:
+        if len(inside.files) == FILES_MOST:
+            raise _Odd
         inside.files.append(_File())
     file = inside.files[-1]
     if name == _TITLE:
@@ -164,7 +164,8 @@ def _properties(value: memoryview, found: Opened) -> dict[int, tuple[int, memory
     try:
         count = given.number()
         for name, kind, content in _each(given, count):
-            properties.setdefault(name, (kind, content))
+            if name in _WANTED:
+                properties.setdefault(name, (kind, content))
     except (_Odd, struct.error):
         found.whole = False
     return properties
@@ -192,6 +193,9 @@ def _each(given: _Bytes, count: int) -> Iterator[tuple[int, int, memoryview]]:
 
 
 def _file(file: _File, inside: _Inside, found: Opened, *, depth: int) -> None:
+    if len(found.files) == FILES_MOST:
+        found.whole = False
+        return
     name = inside.property(file.properties, _P_LONG_NAME, _P_NAME) or file.title
     name = name or inside.property(file.properties, _P_SHOWN)
     kind, data = file.properties.get(_P_DATA, (_BINARY, None))
