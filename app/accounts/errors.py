@@ -1,4 +1,4 @@
-from app.core.errors import BadRequest, Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
+from app.core.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
 
 
 class LoginFailed(Unauthenticated):
@@ -33,7 +33,7 @@ class TooManyConfirmations(RateLimited):
     detail = "Too many were asked for or tried; 'Retry-After' says for how many seconds to wait."
 
 
-class ConfirmationRefused(BadRequest):
+class ConfirmationRefused(NotFound):
     """One answer for every reason."""
 
     code = "confirmation_invalid"

@@ -68,17 +68,17 @@ async def test_a_code_is_good_once_for_one_account_and_a_while(desk: MailDesk, r
     stranger = await register(resources)
     forged = code[:-1] + ("a" if code[-1] != "a" else "b")
     for wrong in (forged, code[:-1], "x", confirming.token_of(resources.settings, uuid4())):
-        assert await confirm(desk, wrong, status=400) == "confirmation_invalid"
+        assert await confirm(desk, wrong, status=404) == "confirmation_invalid"
     # Somebody who has registered a stranger's address gets nowhere by the stranger's click.
-    assert await confirm(desk, code, who=stranger, status=400) == "confirmation_invalid"
+    assert await confirm(desk, code, who=stranger, status=404) == "confirmation_invalid"
     later = await asked(desk)
     async with resources.db.unit_of_work() as db:
         first = select(func.min(EmailConfirmation.created_at)).scalar_subquery()
         old = update(EmailConfirmation).where(EmailConfirmation.created_at == first)
         await db.execute(old.values(expires_at=now() - timedelta(seconds=1)))
-    assert await confirm(desk, code, status=400) == "confirmation_invalid"
+    assert await confirm(desk, code, status=404) == "confirmation_invalid"
     await confirm(desk, later)
-    assert await confirm(desk, later, status=400) == "confirmation_invalid"
+    assert await confirm(desk, later, status=404) == "confirmation_invalid"
     again = await desk.call("POST", f"{ME}/email/confirmation", status=202)
     assert (again["expires_at"], again["email_confirmed_at"] is not None) == (None, True)
     async with resources.db.unit_of_work() as db:
@@ -94,7 +94,7 @@ async def test_only_so_many_are_asked_for_and_tried(desk: MailDesk, resources: R
     assert refused["code"] == "too_many_confirmations"
     await desk.call("POST", f"{ME}/email/confirmation", who=await register(resources), status=202)
     for _ in range(30):
-        await confirm(desk, "x", status=400)
+        await confirm(desk, "x", status=404)
     assert await confirm(desk, "x", status=429) == "too_many_confirmations"
 
 
