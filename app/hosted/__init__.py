@@ -1,3 +1,3 @@
-"""Models that the installation runs at AWS, asked by tools: behind the budget, breakers and limits of all models, with
-personal data replaced on the way, and every call on record.
+"""Hosted models that are no chats, and those at AWS that tools ask: behind the budget, breakers and limits of all models,
+with personal data replaced on the way, and every call on record.
 """

@@ -68,6 +68,10 @@ async def _names(resources: Resources, db: AsyncSession, rules: Platform) -> lis
 
 async def _provider(resources: Resources, rules: Platform, name: str) -> ProviderOut:
     limits = rules.limits(name)
+    if name == RERANKER:
+        # Somebody waits for the search: once, and not for long.
+        seconds = resources.settings.reranker.timeout_seconds
+        limits = limits.model_copy(update={"request_seconds": seconds, "attempts": 1})
     return ProviderOut(
         name=name,
         breaker=BreakerOut.model_validate(await resources.breakers.report(name)),

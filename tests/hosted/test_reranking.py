@@ -104,7 +104,8 @@ async def test_one_that_keeps_failing_rests_and_an_administrator_sees_it_and_wak
     with pytest.raises(ModelBusy, match="rests"):
         await made(desk, admin).scores(QUESTION, TEXTS)
     assert len(peer.asked) == 2
-    assert ((await shown(desk)).breaker.state, (await shown(desk)).concurrency) == ("open", 1)
+    one = await shown(desk)
+    assert (one.breaker.state, one.concurrency, one.request_seconds, one.attempts) == ("open", 1, 30, 1)
     async with desk.db.unit_of_work() as db:
         assert (await providers.reset_breaker(desk, db, RERANKER)).breaker.state == "closed"
     assert len(await made(desk, admin).scores(QUESTION, TEXTS)) == 3
