@@ -1,7 +1,11 @@
-"""`python -m bench [name …]`: run the named benchmarks and print them, or all, and write them to docs/benchmarks.md."""
+"""`python -m bench [--keep NOTE] [name …]`: run the named benchmarks and print them, or all, and write those to
+docs/benchmarks.md. With `--keep` the named ones take the place of theirs in that document too, with the date and the
+note, such as how busy the machine was.
+"""
 
-import sys
+import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from app.core.clock import now
@@ -41,10 +45,25 @@ ALL: dict[str, Callable[[], Figures]] = {
     "answering": answering.run,
     "knowledge": knowledge.run,
     "classifier": classifier.run,
+    "desk": classifier.run_desk,
 }
 
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+
+
+def _replace(found: Figures) -> None:
+    """Its part of the document, or a new one at the end."""
+    document = DOCUMENT.read_text(encoding="utf-8")
+    inside, end = document.index(BEGIN), document.index(END)
+    part = f"{found.markdown()}\n"
+    start = document.find(f"{found.heading}\n", inside, end)
+    if start < 0:
+        DOCUMENT.write_text(document[:end].rstrip("\n") + "\n\n" + part + document[end:], encoding="utf-8")
+        return
+    after = document.find("\n### ", start, end)
+    after = end if after < 0 else after + 1
+    DOCUMENT.write_text(document[:start] + part + document[after:], encoding="utf-8")
 
 
 def _write(figures: str) -> None:
@@ -53,14 +72,22 @@ def _write(figures: str) -> None:
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(ALL)
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--keep", metavar="NOTE")
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_args()
+    names = given.names or list(ALL)
     if unknown := set(names) - set(ALL):
         raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
     parts = [f"Machine: {machine.describe()}. {now().date().isoformat()}.\n"]
     for name in names:
-        parts.append(ALL[name]().markdown())
+        found = ALL[name]()
+        if given.keep is not None:
+            found = replace(found, notes=[*found.notes, f"{now().date().isoformat()}; {given.keep}."])
+            _replace(found)
+        parts.append(found.markdown())
         print(parts[-1], flush=True)
-    if not sys.argv[1:]:
+    if not given.names and given.keep is None:
         _write("\n".join(parts))
 
 

@@ -23,12 +23,14 @@ TEXTS = [f"The checkout fails with ERR_PAYMENT_50{n} since nine, customers canno
 
 @dataclass(frozen=True)
 class Measured:
-    """`beside` and `waited`, of runs one after the other: seconds in which no model was at work, of the run from its
-    start to its end, and of the person from the request to the answer. `rate`: runs a second, several at a time."""
+    """`beside` and `waited`: seconds in which no model was at work, of the run from its start to its end, and of the
+    person from the request to the answer; of runs one after the other. `crowded` is `beside` of runs several at a time,
+    `rate` how many of these a second."""
 
     rate: float
     beside: list[float]
     waited: list[float]
+    crowded: list[float]
 
 
 async def _ours(url: str, token: str) -> Measured:
@@ -43,17 +45,18 @@ async def _ours(url: str, token: str) -> Measured:
                 answer.raise_for_status()
                 return answer.json()["run_id"], time.perf_counter() - started
 
-        async def alone(number: int) -> tuple[float, float]:
-            run_id, seconds = await one(number)
+        async def without_model(run_id: str, seconds: float) -> tuple[float, float]:
             run = (await client.get(f"/agent/runs/{run_id}")).json()
             by_model = sum(call["seconds"] for call in run["model_calls"])
             return run["seconds"] - by_model, seconds - by_model
 
         await asyncio.gather(*(one(number) for number in range(AT_ONCE * 2)))
-        beside, waited = zip(*[await alone(number) for number in range(RUNS)], strict=True)
+        alone = [await without_model(*await one(number)) for number in range(RUNS)]
         started = time.perf_counter()
-        await asyncio.gather(*(one(number) for number in range(RUNS)))
-        return Measured(RUNS / (time.perf_counter() - started), list(beside), list(waited))
+        many = await asyncio.gather(*(one(number) for number in range(RUNS)))
+        rate = RUNS / (time.perf_counter() - started)
+        crowded = [(await without_model(*run))[0] for run in many]
+        return Measured(rate, [beside for beside, _ in alone], [waited for _, waited in alone], crowded)
 
 
 async def _tools(stack: Stack, token: str) -> dict[str, float]:
@@ -106,6 +109,7 @@ def run() -> Figures:
             "Evidesk, request → answer",
             "ratio",
             "run without its model, p50 · p95",
+            f"the same, {AT_ONCE} at a time",
             "request → answer without it, p50 · p95",
             "a tool call, p95",
         ],
@@ -116,13 +120,14 @@ def run() -> Figures:
                 f"{ours.rate:.1f}",
                 f"{ours.rate / bare:.3f}",
                 _half_and_most(ours.beside),
+                _half_and_most(ours.crowded),
                 _half_and_most(ours.waited),
                 called,
             ]
         ],
         [
             f"{RUNS} runs, {AT_ONCE} at a time, two worker processes; tools over MCP and storage included.",
-            f"The times are of {RUNS} more runs, one after the other.",
+            f"The other times are of {RUNS} more runs, one after the other.",
             f"{TOOL_CALLS} calls of each tool over MCP, one after the other.",
         ],
     )

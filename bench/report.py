@@ -15,8 +15,12 @@ class Figures:
     rows: list[list[str]]
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def heading(self) -> str:
+        return f"### {self.title}"
+
     def markdown(self) -> str:
-        lines = [f"### {self.title}", "", _row(self.columns), _row(["---"] * len(self.columns))]
+        lines = [self.heading, "", _row(self.columns), _row(["---"] * len(self.columns))]
         lines += [_row(row) for row in self.rows]
         return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]) + "\n"
 
