@@ -15,6 +15,15 @@ def part(name: str) -> FastMCP[Any]:
     return FastMCP(name, mask_error_details=True, dereference_schemas=False)
 
 
+def call_without_listing(server: FastMCP[Any]) -> None:
+    """No tool of ours takes an argument from a header. Unless told so, the protocol's layer lists every tool before
+    each call to find out.
+
+    FastMCP passes no such setting on, so it is made where FastMCP keeps that layer. A test counts the lists.
+    """
+    server._mcp_server.get_tool_input_schema = lambda _tool: None  # noqa: SLF001 - see above
+
+
 class PlainSchemas(Middleware):
     """Schemas without `$ref`, which some clients do not follow. FastMCP would write them out for every list."""
 

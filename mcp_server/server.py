@@ -18,7 +18,7 @@ from mcp_server import prompts, resources
 from mcp_server.auth import PersonTokenVerifier, ToolScopes
 from mcp_server.desk import Desk
 from mcp_server.limits import Limits
-from mcp_server.parts import PlainSchemas
+from mcp_server.parts import PlainSchemas, call_without_listing
 from mcp_server.tools import (
     customer_tools,
     file_analysis_tools,
@@ -69,9 +69,7 @@ def build_server(source: Resources | Settings, *, at_end: Callable[[], object] |
         mask_error_details=True,
         dereference_schemas=False,
     )
-    # No tool of ours takes an argument from a header. Unless told so, the protocol's layer lists every tool before each
-    # call to find out.
-    server._mcp_server.get_tool_input_schema = lambda _tool: None  # noqa: SLF001 - FastMCP passes no such setting on
+    call_without_listing(server)
     for part in _PARTS:
         server.mount(part.build(desk))
 

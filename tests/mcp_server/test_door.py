@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
 from fastmcp.exceptions import ToolError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from sqlalchemy import update
 
 from app.accounts import api_keys
@@ -15,9 +19,9 @@ from app.core.auth import TokenSigner
 from app.core.resources import Resources
 from app.core.storage import LocalStorage, StorageError
 from app.models.user import User
-from mcp_server.server import build_server, tool_names
+from mcp_server.server import PATH, build_server, tool_names
 from tests.factories.people import Person
-from tests.factories.runs import tool_server
+from tests.factories.runs import serving, tool_server
 from tests.mcp_server.calling import call, client, token_of
 
 LISTING = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -161,3 +165,42 @@ async def test_health_says_which_dependency_is_away(resources: Resources) -> Non
         "redis": "ok",
         "storage": "unreachable (StorageError)",
     }
+
+
+class Counting(Middleware):
+    def __init__(self) -> None:
+        self.lists = self.calls = 0
+
+    async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        self.lists += 1
+        return await call_next(context)
+
+    async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        self.calls += 1
+        return await call_next(context)
+
+
+async def test_a_call_lists_no_tools(resources: Resources, ada: Person) -> None:
+    """In the newest protocol, whose layer below FastMCP would list them before each call."""
+    counting = Counting()
+    server = build_server(resources)
+    server.add_middleware(counting)
+    newest = MODERN_PROTOCOL_VERSIONS[-1]
+    params = {
+        "name": "search_tickets",
+        "arguments": {"query": "printer"},
+        "_meta": {PROTOCOL_VERSION_META_KEY: newest, CLIENT_CAPABILITIES_META_KEY: {}},
+    }
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "Authorization": f"Bearer {token_of(resources, ada)}",
+        "MCP-Protocol-Version": newest,
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": "search_tickets",
+    }
+    app = server.http_app(path=PATH, stateless_http=True, json_response=True)
+    async with serving(app) as address, httpx2.AsyncClient() as http:
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        answer = await http.post(f"{address}{PATH}", json=body, headers=headers)
+    assert answer.json()["result"]["isError"] is False, answer.text
+    assert (counting.calls, counting.lists) == (1, 0)
