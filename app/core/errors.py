@@ -37,10 +37,12 @@ class Problem(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     detail: str = "The server met an error of its own; it has been recorded under this request id."
+    always: ClassVar[Mapping[str, str]] = {}
+    """Headers that each of the class has."""
 
     def __init__(self, detail: str | None = None, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         self.detail = detail if detail is not None else type(self).detail
-        self.headers = dict(headers or {})
+        self.headers = {**self.always, **(headers or {})}
         self.members = members
         super().__init__(self.detail)
 
@@ -61,12 +63,7 @@ class BadRequest(Problem):
 class Unauthenticated(Problem):
     code, status, title = "unauthenticated", 401, "Not authenticated"
     detail = "Log in, or send a valid token as 'Authorization: Bearer …'."
-
-    def __init__(self, detail: str | None = None, **members: Any) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"}, **members)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.detail,))
+    always: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(Problem):

@@ -76,6 +76,13 @@ def _sync_and_close(file: IO[bytes]) -> None:
     file.close()
 
 
+async def chunks_of(path: Path) -> AsyncIterator[bytes]:
+    """A file of this machine, to be put into a store."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
+
+
 class LocalStorage:
     """Objects as files below one directory; written to a draft, synced, then renamed, so a crash leaves no half."""
 

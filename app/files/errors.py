@@ -1,8 +1,8 @@
 """What can be wrong with a request about a file."""
 
-from typing import Any
-
 from app.core.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge, Unavailable
+
+_SOON = {"Retry-After": "1"}
 
 
 class FileMissing(NotFound):
@@ -55,12 +55,7 @@ class FileNotScanned(Conflict):
     code = "file_not_scanned"
     title = "The file is not scanned yet"
     detail = "Nothing of a file is given out before it was found clean; try again shortly."
-
-    def __init__(self, detail: str | None = None, **members: Any) -> None:
-        super().__init__(detail, headers={"Retry-After": "1"}, **members)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.detail,))
+    always = _SOON
 
 
 class FileQuarantined(Forbidden):
@@ -97,12 +92,7 @@ class FileNotRendered(Conflict):
     code = "file_not_rendered"
     title = "The picture is not ready to be shown"
     detail = "A copy without hidden data is being made for all but its uploader; try again shortly."
-
-    def __init__(self, detail: str | None = None, **members: Any) -> None:
-        super().__init__(detail, headers={"Retry-After": "1"}, **members)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.detail,))
+    always = _SOON
 
 
 class FileNotShowable(Forbidden):

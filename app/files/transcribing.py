@@ -17,6 +17,7 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.resources import Resources
+from app.core.storage import chunks_of
 from app.files import service
 from app.files.recognition.merging import HeardPart, merged
 from app.files.recognition.result import (
@@ -38,7 +39,6 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.models.base import uuid7
 
-_CHUNK = 1024 * 1024
 _FOLDER = "evidesk-speech-"
 _LEFT_BEHIND = timedelta(hours=12)
 """Twice as long as a task may take."""
@@ -138,7 +138,7 @@ async def _split(resources: Resources, claim: Claim, cut: CutRecording) -> None:
     """First the sound, then the rows: what a crash leaves in between belongs to no row and is collected."""
     keys = [f"parts/{now():%Y/%m/%d}/{uuid7()}" for _ in cut.parts]
     for part, key in zip(cut.parts, keys, strict=True):
-        await resources.storage.put(key, _chunks(Path(part.path)))
+        await resources.storage.put(key, chunks_of(Path(part.path)))
     async with resources.db.unit_of_work() as db:
         await service.split(db, claim, cut, keys)
 
@@ -170,12 +170,6 @@ def _in_recording(listened: Listened, clip: Clip) -> HeardPart:
         said.language[:_LANGUAGE_CHARS] if said.language else None,
         [clean(reason) for reason in listened.passed_over],
     )
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as stream:
-        while chunk := await asyncio.to_thread(stream.read, _CHUNK):
-            yield chunk
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,38 +69,33 @@ async def create_missing(db: AsyncSession, *, kind: str, subjects: Mapping[uuid.
 
 async def dispatch(db: AsyncSession, job_id: uuid.UUID) -> bool:
     """Knock for a queued job now. False when it is not queued: running or settled."""
-    row = (
-        await db.execute(
-            update(Job)
-            .where(Job.id == job_id, Job.state == JobState.QUEUED)
-            .values(due_at=func.clock_timestamp())
-            .returning(Job.kind, Job.subject)
-            .execution_options(synchronize_session=False)
-        )
-    ).one_or_none()
-    if row is None:
-        return False
-    outbox.add(db, JobDue(job_id=job_id, kind=row.kind, subject=row.subject))
-    return True
+    return await _knock(db, job_id, {JobState.QUEUED})
 
 
 async def restart(db: AsyncSession, job_id: uuid.UUID) -> bool:
     """A settled job once more, with all its attempts before it. False when it is not settled."""
+    return await _knock(
+        db,
+        job_id,
+        {JobState.SUCCEEDED, JobState.FAILED},
+        state=JobState.QUEUED,
+        stage=None,
+        progress=0.0,
+        error=None,
+        attempts=0,
+        finished_at=None,
+        claim=None,
+        carrier=inject(),
+    )
+
+
+async def _knock(db: AsyncSession, job_id: uuid.UUID, states: Collection[JobState], **values: Any) -> bool:
+    """Have a job done now that is in one of these states; False when it is not."""
     row = (
         await db.execute(
             update(Job)
-            .where(Job.id == job_id, Job.state.in_((JobState.SUCCEEDED, JobState.FAILED)))
-            .values(
-                state=JobState.QUEUED,
-                stage=None,
-                progress=0.0,
-                error=None,
-                attempts=0,
-                finished_at=None,
-                claim=None,
-                due_at=func.clock_timestamp(),
-                carrier=inject(),
-            )
+            .where(Job.id == job_id, Job.state.in_(states))
+            .values(due_at=func.clock_timestamp(), **values)
             .returning(Job.kind, Job.subject)
             .execution_options(synchronize_session=False)
         )

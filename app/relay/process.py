@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import signal
 
-from app.core.resources import Resources, open_resources
+from app.core.process import lasting
+from app.core.resources import Resources
 from app.core.settings import Settings
 from app.core.tasks import configure
-from app.core.telemetry import configure_logging, configure_tracing, get_logger
+from app.core.telemetry import get_logger
 from app.relay.delivering import Relay, deliver_until
 from app.relay.housekeeping import keep_house
 from app.relay.registry import Subscriptions
@@ -41,19 +41,8 @@ async def _wake_when(stop: asyncio.Event, wakeup: Wakeup) -> None:
 
 async def run(settings: Settings, subscriptions: Subscriptions) -> None:
     """The relay process. SIGTERM or SIGINT lets it finish its batch and leave."""
-    configure_logging("relay", settings.telemetry)
-    tracing = configure_tracing("relay", settings.telemetry)
     configure(settings)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        async with open_resources(settings) as resources:
-            log.info("relay_started")
-            await serve(resources, subscriptions, stop)
-            log.info("relay_stopped")
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-        tracing.shutdown()
+    async with lasting("relay", settings) as (resources, stop):
+        log.info("relay_started")
+        await serve(resources, subscriptions, stop)
+        log.info("relay_stopped")

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from app.agents.errors import RunFailure
 from app.agents.results import EntailmentResult, GroundedDraft, SummaryResult
-from app.agents.running import Meter, Prompt, run_agent
+from app.agents.running import Meter, Prompt
+from app.agents.service.asking import asked
 from app.agents.service.equipping import equipped
 from app.ai_config import service as ai_config
 from app.ai_config.catalogue import AGENT_OF
@@ -143,23 +144,8 @@ async def _run(
     config = ConfigValues.model_validate(setting.config)
     deps = equipped(resources, who.user_id, config, tools=frozenset())
     meter = Meter()
-    try:
-        answer = await run_agent(
-            AGENT_OF[Operation(prompt.operation)],
-            prompt,
-            config=config,
-            deps=deps,
-            meter=meter,
-            road=providers.road(resources, setting.rules, resolve, over_budget=setting.over_budget),
-            user_id=who.user_id,
-            version=setting.config.version,
-        )
-    finally:
-        await analytics.record_alone(
-            resources,
-            meter.journal.calls,
-            user_id=who.user_id,
-            operation=prompt.operation,
-            costs=setting.rules.costs,
-        )
+    road = providers.road(resources, setting.rules, resolve, over_budget=setting.over_budget)
+    answer = await asked(
+        resources, who, prompt, config=config, version=setting.config.version, deps=deps, meter=meter, road=road
+    )
     return answer, meter.journal.answered_by or config.model

@@ -6,8 +6,9 @@ from typing import Any
 
 from app.agents.errors import RunFailure
 from app.agents.records import trimmed
-from app.agents.running import Meter, Prompt, run_agent
+from app.agents.running import Meter, Prompt
 from app.agents.schemas import TrialCall, TrialOut, TrialRun
+from app.agents.service.asking import asked
 from app.agents.service.equipping import equipped
 from app.ai_config.catalogue import AGENT_OF, READING_TOOLS, AgentType
 from app.ai_config.schemas import ConfigValues
@@ -44,8 +45,8 @@ async def try_out(
         return config.model_copy(update={"timeout": min(config.timeout, resources.settings.http.run_wait_seconds)})
 
     new, old = await asyncio.gather(
-        _one(resources, who, kind, within_wait(candidate), None, _prompt(kind, text, None), road),
-        _one(resources, who, kind, within_wait(active), version, _prompt(kind, text, None), road),
+        _one(resources, who, within_wait(candidate), None, _prompt(kind, text, None), road),
+        _one(resources, who, within_wait(active), version, _prompt(kind, text, None), road),
     )
     return TrialOut(agent_type=kind, candidate=new, active=old, notes=_notes(candidate, active))
 
@@ -63,7 +64,7 @@ async def try_alone(
 ) -> TrialRun:
     """One configuration, within its own timeout."""
     road = await _road(resources, resolve)
-    return await _one(resources, who, kind, config, version, _prompt(kind, text, material), road)
+    return await _one(resources, who, config, version, _prompt(kind, text, material), road)
 
 
 async def _road(resources: Resources, resolve: ResolveModel) -> ModelRoad:
@@ -90,7 +91,6 @@ def _prompt(kind: AgentType, text: str, material: dict[str, Any] | None) -> Prom
 async def _one(
     resources: Resources,
     who: Principal,
-    kind: AgentType,
     config: ConfigValues,
     version: int | None,
     prompt: Prompt,
@@ -102,27 +102,9 @@ async def _one(
     meter = Meter()
     answer, failure = None, None
     try:
-        answer = await run_agent(
-            kind,
-            prompt,
-            config=config,
-            deps=deps,
-            meter=meter,
-            road=road,
-            user_id=who.user_id,
-            version=version,
-        )
+        answer = await asked(resources, who, prompt, config=config, version=version, deps=deps, meter=meter, road=road)
     except RunFailure as error:
         failure = error
-    finally:
-        # Nothing of the trial is kept, but its price.
-        await analytics.record_alone(
-            resources,
-            meter.journal.calls,
-            user_id=who.user_id,
-            operation=prompt.operation,
-            costs=road.platform.costs,
-        )
     return TrialRun(
         version=version,
         model=config.model,

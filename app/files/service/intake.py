@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from app.core.clock import now
@@ -55,6 +55,17 @@ class Received:
     content: ContentType
     ticket_id: int | None
     started_at: datetime
+
+    def columns(self) -> dict[str, Any]:
+        """As every table keeps it whose rows have stored bytes."""
+        return {
+            "storage_key": self.key,
+            "filename": self.filename,
+            "file_type": self.content.mime,
+            "kind": self.content.group,
+            "file_size": self.size,
+            "sha256": self.sha256,
+        }
 
     def digest(self) -> bytes:
         """Equal for two requests that bring the same content under the same name to the same ticket."""
@@ -181,16 +192,8 @@ def check_size(settings: FileSettings, size: int) -> None:
 
 
 async def _received(stored: _Stored, ticket_id: int | None, started: datetime) -> Received:
-    return Received(
-        file_id=stored.file_id,
-        key=stored.key,
-        filename=stored.filename,
-        size=stored.size,
-        sha256=stored.sha256,
-        content=await _typed(stored),
-        ticket_id=ticket_id,
-        started_at=started,
-    )
+    what = (stored.file_id, stored.key, stored.filename, stored.size, stored.sha256)
+    return Received(*what, await _typed(stored), ticket_id, started)
 
 
 async def _store(

@@ -33,12 +33,7 @@ async def add(db: AsyncSession, who: Principal, received: Received, settings: Fi
         uploader_id=who.user_id,
         ticket_id=received.ticket_id,
         job_id=job.id,
-        filename=received.filename,
-        file_type=received.content.mime,
-        kind=received.content.group,
-        file_size=received.size,
-        sha256=received.sha256,
-        storage_key=received.key,
+        **received.columns(),
         processing_status=ProcessingStatus.PENDING,
         details={"format": received.content.label, "told_by": received.content.reason},
     )

@@ -3,13 +3,12 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 from app.core.clock import now
 from app.core.resources import Resources
-from app.core.storage import CHUNK
+from app.core.storage import chunks_of
 from app.core.tasks import RECOGNITION_QUEUE, task
 from app.core.telemetry import get_logger, span
 from app.files import service
@@ -79,11 +78,5 @@ async def _make(resources: Resources, wanted: ToRender, made: dict[str, Renderin
 
 async def _stored(resources: Resources, folder: Path, rendered: Rendered) -> Rendering:
     key = f"{DERIVED}/{now():%Y/%m/%d}/{uuid7()}"
-    size = await resources.storage.put(key, _chunks(folder / rendered.kind))
+    size = await resources.storage.put(key, chunks_of(folder / rendered.kind))
     return Rendering(key, rendered.media_type, size)
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk

@@ -38,20 +38,18 @@ CITED = "knowledge.cited"
 async def create(db: AsyncSession, who: Principal, *, document: DocumentIn, start: bool = True) -> DocumentOut:
     """Version 1, to be indexed by a worker; with `start=False` by the caller, who calls `index`."""
     language = document.language or language_of(document.text)
-    row = Document(
-        id=uuid7(),
+    row = await open_document(
+        db,
+        who,
+        readers=document.acl.readers(),
         title=document.title,
         uri=document.uri,
         language=language,
-        readers=document.acl.readers(),
-        status=DocumentStatus.PENDING,
-        version=1,
         digest=_digest(document, language),
-        created_by=who.user_id or None,
     )
-    db.add(row)
-    await db.flush()
-    await _add_version(db, row, document.text, start=start)
+    await add_version(db, row, document.text)
+    if start:
+        await begin(db, row, JOB_KIND)
     await db.refresh(row)
     return await shown(db, who, row)
 
@@ -68,12 +66,9 @@ async def replace(db: AsyncSession, who: Principal, document_id: UUID, *, docume
     if same_text and not others:
         return await shown(db, who, row)
     if not same_text:
-        await no_page(db, row)
-        row.title, row.uri, row.language, row.digest = document.title, document.uri, language, digest
-        row.version += 1
-        row.status, row.error = DocumentStatus.PENDING, None
-        await db.flush()
-        await _add_version(db, row, document.text, start=True)
+        await supersede(db, row, title=document.title, uri=document.uri, language=language, digest=digest)
+        await add_version(db, row, document.text)
+        await begin(db, row, JOB_KIND)
     row.updated_at = now()
     tell(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
     await db.flush()
@@ -90,11 +85,6 @@ async def admit(db: AsyncSession, row: Document, readers: list[str]) -> bool:
     await db.execute(update(ChunkEmbedding).where(ChunkEmbedding.chunk_id.in_(theirs)).values(readers=readers))
     copy_elsewhere(db, row.id)
     return True
-
-
-async def no_page(db: AsyncSession, row: Document) -> None:
-    """It has come by another way: from now on it is not fetched any more."""
-    await db.execute(delete_rows(WebPage).where(WebPage.document_id == row.id))
 
 
 def tell(db: AsyncSession, event: DocumentChanged | DocumentDeleted) -> None:
@@ -148,18 +138,57 @@ async def chunk(db: AsyncSession, who: Principal, document_id: UUID, chunk_id: U
     return ChunkOut(doc_id=document_id, chunk_id=chunk_id, **row)
 
 
-async def _add_version(db: AsyncSession, row: Document, text: str, *, start: bool) -> None:
+async def open_document(
+    db: AsyncSession, who: Principal, *, readers: list[str], title: str, uri: str | None, language: str, digest: str
+) -> Document:
+    """Its version 1 is added next."""
+    row = Document(
+        id=uuid7(),
+        title=title,
+        uri=uri,
+        language=language,
+        readers=readers,
+        status=DocumentStatus.PENDING,
+        version=1,
+        digest=digest,
+        created_by=who.user_id or None,
+    )
+    db.add(row)
+    await db.flush()
+    return row
+
+
+async def supersede(
+    db: AsyncSession, row: Document, *, title: str, uri: str | None, language: str, digest: str
+) -> None:
+    """Its next version is added next, and comes from its sender: a page is not fetched any more."""
+    await db.execute(delete_rows(WebPage).where(WebPage.document_id == row.id))
+    row.title, row.uri, row.language, row.digest = title, uri, language, digest
+    row.version += 1
+    row.status, row.error, row.updated_at = DocumentStatus.PENDING, None, now()
+    await db.flush()
+
+
+async def add_version(db: AsyncSession, row: Document, text: str) -> None:
     db.add(
         DocumentVersion(
             document_id=row.id, version=row.version, title=row.title, uri=row.uri, language=row.language, text=text
         )
     )
     await db.flush()
-    if start:
-        job = jobs.create(db, kind=JOB_KIND, subject=f"{row.id}:{row.version}")
-        await db.flush()
-        row.job_id = job.id
-        await db.flush()
+
+
+async def begin(db: AsyncSession, row: Document, kind: str) -> None:
+    """A job for the newest version, whose progress is the document's from now on."""
+    job = jobs.create(db, kind=kind, subject=f"{row.id}:{row.version}")
+    await db.flush()
+    row.job_id = job.id
+    await db.flush()
+
+
+def digest_of(*parts: str | None) -> str:
+    """Equal for what is the same in every part."""
+    return hashlib.sha256("\x00".join(part or "" for part in parts).encode()).hexdigest()
 
 
 async def shown(db: AsyncSession, who: Principal, row: Document) -> DocumentOut:
@@ -196,5 +225,4 @@ def _shown(row: Document, source: DocumentSource | None, page: WebPage | None, j
 
 
 def _digest(document: DocumentIn, language: str) -> str:
-    parts = "\x00".join((document.title, document.uri or "", language, document.text))
-    return hashlib.sha256(parts.encode()).hexdigest()
+    return digest_of(document.title, document.uri, language, document.text)

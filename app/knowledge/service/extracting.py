@@ -16,7 +16,7 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.knowledge.events import DocumentChanged
 from app.knowledge.schemas import MAX_TEXT
-from app.knowledge.service.documents import JOB_KIND, tell
+from app.knowledge.service.documents import JOB_KIND, begin, tell
 from app.knowledge.service.indexing import give_up, subject_of
 from app.models.knowledge import Document, DocumentSource, DocumentVersion
 
@@ -61,9 +61,7 @@ async def take_text(db: AsyncSession, claim: Claim, recognition: Recognition) ->
     version.language = source.language or language_of(text)
     if document.version == number:
         document.title, document.language, document.updated_at = version.title, version.language, now()
-        job = jobs.create(db, kind=JOB_KIND, subject=f"{document_id}:{number}")
-        await db.flush()
-        document.job_id = job.id
+        await begin(db, document, JOB_KIND)
         if number > 1:
             tell(db, DocumentChanged(document_id=document_id, version=number, timestamp=now()))
     await jobs.succeed(db, claim)

@@ -31,12 +31,11 @@ from app.knowledge.errors import NoPage, PageAddressRefused
 from app.knowledge.fetching import Page, PageRefused, fetch, problem_with
 from app.knowledge.repository import DocumentRepository, stale_pages
 from app.knowledge.schemas import DocumentOut, PageIn, SourceIn
-from app.knowledge.service.documents import shown
+from app.knowledge.service.documents import add_version, open_document, shown
 from app.knowledge.service.indexing import give_up
 from app.knowledge.service.uploading import add_source, check_readable
-from app.models.base import uuid7
 from app.models.job import JobState
-from app.models.knowledge import Document, DocumentSource, DocumentStatus, DocumentVersion, WebPage
+from app.models.knowledge import Document, DocumentSource, DocumentStatus, WebPage
 
 log = get_logger(__name__)
 
@@ -65,20 +64,16 @@ async def add_page(db: AsyncSession, who: Principal, *, page: PageIn) -> Documen
     if problem is not None:
         raise PageAddressRefused(errors=[FieldError(location=["body", "url"], message=problem, kind="value_error")])
     title = page.title or page.url[:TITLE_CHARS]
-    row = Document(
-        id=uuid7(),
+    row = await open_document(
+        db,
+        who,
+        readers=page.acl.readers(),
         title=title,
         uri=page.url,
         language=page.language or UNKNOWN,
-        readers=page.acl.readers(),
-        status=DocumentStatus.PENDING,
-        version=1,
         digest="",
-        created_by=who.user_id or None,
     )
-    db.add(row)
-    await db.flush()
-    db.add(DocumentVersion(document_id=row.id, version=1, title=title, uri=page.url, language=row.language, text=""))
+    await add_version(db, row, "")
     job = jobs.create(db, kind=FETCHING, subject=str(row.id))
     await db.flush()
     row.job_id = job.id
@@ -210,13 +205,7 @@ async def _keep(
     about = SourceIn(title=known.title, uri=known.url, language=known.language)
     if await db.get(DocumentSource, (document_id, row.version)) is not None:
         row.version += 1
-        await db.flush()
-        db.add(
-            DocumentVersion(
-                document_id=row.id, version=row.version, title=row.title, uri=row.uri, language=row.language, text=""
-            )
-        )
-        await db.flush()
+        await add_version(db, row, "")
     row.status, row.error, row.updated_at = DocumentStatus.PENDING, None, now()
     await add_source(db, row, received, about, url=page.url)
     return True

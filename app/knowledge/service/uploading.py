@@ -1,6 +1,5 @@
 """Documents sent as files: the bytes are kept, and a worker reads them before it makes them findable."""
 
-import hashlib
 from pathlib import PurePath
 from uuid import UUID
 
@@ -11,13 +10,21 @@ from app.core.clock import now
 from app.core.language import UNKNOWN
 from app.files.errors import FileTypeNotAllowed
 from app.files.service import Content, Received
-from app.jobs import service as jobs
 from app.knowledge.events import DocumentChanged
 from app.knowledge.repository import DocumentRepository
 from app.knowledge.schemas import DocumentOut, SourceIn
-from app.knowledge.service.documents import admit, no_page, shown, shown_all, tell
-from app.models.base import uuid7
-from app.models.knowledge import Document, DocumentSource, DocumentStatus, DocumentVersion
+from app.knowledge.service.documents import (
+    add_version,
+    admit,
+    begin,
+    digest_of,
+    open_document,
+    shown,
+    shown_all,
+    supersede,
+    tell,
+)
+from app.models.knowledge import Document, DocumentSource, DocumentStatus
 
 READING = "knowledge.extract"
 READABLE = frozenset({"document", "text"})
@@ -26,20 +33,17 @@ READABLE = frozenset({"document", "text"})
 async def upload(db: AsyncSession, who: Principal, *, received: Received, about: SourceIn) -> DocumentOut:
     """Version 1, to be read and indexed by a worker. Raises FileTypeNotAllowed."""
     check_readable(received)
-    row = Document(
-        id=uuid7(),
+    row = await open_document(
+        db,
+        who,
+        readers=about.acl.readers(),
         title=_title(received, about),
         uri=about.uri,
         language=about.language or UNKNOWN,
-        readers=about.acl.readers(),
-        status=DocumentStatus.PENDING,
-        version=1,
         digest=_digest(received, about),
-        created_by=who.user_id or None,
     )
-    db.add(row)
-    await db.flush()
-    await _add_version(db, row, received, about)
+    await add_version(db, row, "")
+    await add_source(db, row, received, about)
     await db.refresh(row)
     return await shown(db, who, row)
 
@@ -59,13 +63,10 @@ async def replace_source(
     if await admit(db, row, about.acl.readers()):
         tell(db, DocumentChanged(document_id=row.id, version=row.version, timestamp=now()))
     if anew:
-        await no_page(db, row)
-        row.title, row.uri, row.digest = _title(received, about), about.uri, digest
-        row.language = about.language or row.language
-        row.version += 1
-        row.status, row.error, row.updated_at = DocumentStatus.PENDING, None, now()
-        await db.flush()
-        await _add_version(db, row, received, about)
+        language = about.language or row.language
+        await supersede(db, row, title=_title(received, about), uri=about.uri, language=language, digest=digest)
+        await add_version(db, row, "")
+        await add_source(db, row, received, about)
     return (await shown_all(db, who, [row]))[0], anew
 
 
@@ -80,16 +81,6 @@ def check_readable(received: Received) -> None:
         raise FileTypeNotAllowed("A document is a PDF, an Office file, HTML, Markdown or text.")
 
 
-async def _add_version(db: AsyncSession, row: Document, received: Received, about: SourceIn) -> None:
-    db.add(
-        DocumentVersion(
-            document_id=row.id, version=row.version, title=row.title, uri=row.uri, language=row.language, text=""
-        )
-    )
-    await db.flush()
-    await add_source(db, row, received, about)
-
-
 async def add_source(
     db: AsyncSession, row: Document, received: Received, about: SourceIn, *, url: str | None = None
 ) -> None:
@@ -98,22 +89,14 @@ async def add_source(
         DocumentSource(
             document_id=row.id,
             version=row.version,
-            storage_key=received.key,
-            filename=received.filename,
-            file_type=received.content.mime,
-            kind=received.content.group,
             format=received.content.label,
-            file_size=received.size,
-            sha256=received.sha256,
             title=about.title,
             language=about.language,
             url=url,
+            **received.columns(),
         )
     )
-    job = jobs.create(db, kind=READING, subject=f"{row.id}:{row.version}")
-    await db.flush()
-    row.job_id = job.id
-    await db.flush()
+    await begin(db, row, READING)
 
 
 def _title(received: Received, about: SourceIn) -> str:
@@ -121,5 +104,4 @@ def _title(received: Received, about: SourceIn) -> str:
 
 
 def _digest(received: Received, about: SourceIn) -> str:
-    parts = "\x00".join(("file", received.sha256, about.title or "", about.uri or "", about.language or ""))
-    return hashlib.sha256(parts.encode()).hexdigest()
+    return digest_of("file", received.sha256, about.title, about.uri, about.language)

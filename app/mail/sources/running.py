@@ -2,15 +2,15 @@
 
 import asyncio
 import random
-import signal
 from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import DATABASE_AWAY
-from app.core.resources import NotConfigured, Resources, open_resources
+from app.core.process import lasting
+from app.core.resources import NotConfigured, Resources
 from app.core.settings import Settings
-from app.core.telemetry import configure_logging, configure_tracing, get_logger
+from app.core.telemetry import get_logger
 from app.mail.service.keeping import note_look
 from app.mail.sources.base import MailSource, SourceAway, rested
 from app.mail.sources.imap import ImapSource
@@ -69,18 +69,7 @@ async def run(settings: Settings) -> None:
     """The process. SIGTERM or SIGINT lets each source finish the mail it has. Raises NotConfigured."""
     if settings.mail.address is None:
         raise NotConfigured("Set EVIDESK_MAIL__ADDRESS: without an address there is no mail.")
-    configure_logging("mail", settings.telemetry)
-    tracing = configure_tracing("mail", settings.telemetry)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        async with open_resources(settings) as resources:
-            log.info("mail_started", sources=settings.mail.sources)
-            await serve(resources, sources_of(resources), stop)
-            log.info("mail_stopped")
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-        tracing.shutdown()
+    async with lasting("mail", settings) as (resources, stop):
+        log.info("mail_started", sources=settings.mail.sources)
+        await serve(resources, sources_of(resources), stop)
+        log.info("mail_stopped")
