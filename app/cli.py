@@ -159,6 +159,15 @@ def retrain() -> None:
     _become("app.commands.retrain")
 
 
+Documents = Annotated[Path, typer.Option(help="JSON lines: id, text, title?")]
+Questions = Annotated[Path, typer.Option(help="JSON lines: id, question, relevant[], answerable")]
+
+
+def _evaluate(module: str, documents: Path, questions: Path, *, as_json: bool) -> None:
+    named = ["--documents", str(documents), "--questions", str(questions)]
+    _become(module, *named, *(["--json"] if as_json else []), needs=[])
+
+
 knowledge = typer.Typer(help="What the desk knows.", no_args_is_help=True)
 cli.add_typer(knowledge, name="knowledge")
 
@@ -166,13 +175,12 @@ cli.add_typer(knowledge, name="knowledge")
 @knowledge.command("evaluate")
 def evaluate_search(
     *,
-    documents: Annotated[Path, typer.Option(help="JSON lines: id, text, title?")],
-    questions: Annotated[Path, typer.Option(help="JSON lines: id, question, relevant[], answerable")],
+    documents: Documents,
+    questions: Questions,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line instead of a table.")] = False,
 ) -> None:
     """Measure the search on your own documents and questions, in a schema that is dropped afterwards."""
-    named = ["--documents", str(documents), "--questions", str(questions)]
-    _become("app.commands.evaluate_knowledge", *named, *(["--json"] if as_json else []), needs=[])
+    _evaluate("app.commands.evaluate_knowledge", documents, questions, as_json=as_json)
 
 
 @knowledge.command("load")
@@ -211,13 +219,12 @@ cli.add_typer(answers, name="answers")
 @answers.command("evaluate")
 def evaluate_answers(
     *,
-    documents: Annotated[Path, typer.Option(help="JSON lines: id, text, title?")],
-    questions: Annotated[Path, typer.Option(help="JSON lines: id, question, relevant[], answerable")],
+    documents: Documents,
+    questions: Questions,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, with the risk-coverage curve.")] = False,
 ) -> None:
     """Measure answering and abstaining on your own documents and questions, in a schema that is dropped afterwards."""
-    named = ["--documents", str(documents), "--questions", str(questions)]
-    _become("app.commands.evaluate_answers", *named, *(["--json"] if as_json else []), needs=[])
+    _evaluate("app.commands.evaluate_answers", documents, questions, as_json=as_json)
 
 
 @cli.command()

@@ -186,3 +186,8 @@ async def confirmation(
 async def count_keys(db: AsyncSession, user_id: int) -> int:
     query = select(func.count()).select_from(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
     return (await db.execute(query)).scalar_one()
+
+
+async def usernames(db: AsyncSession, ids: set[int]) -> dict[int, str]:
+    rows = await db.execute(select(User.id, User.username).where(User.id.in_(ids)))
+    return {row.id: row.username for row in rows}

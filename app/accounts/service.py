@@ -1,6 +1,6 @@
 """Accounts: who exists, and as what. Registration makes customers; only an administrator changes a role."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -129,3 +129,9 @@ async def change(
     if not active:
         await repository.revoke_families(db, at=now(), user_id=user.id, ids=set())
     return user
+
+
+async def usernames(db: AsyncSession, ids: Iterable[int | None]) -> dict[int, str]:
+    """Of the people with these ids, to be shown to whoever may see what they did; None is nobody."""
+    known = {user_id for user_id in ids if user_id is not None}
+    return await repository.usernames(db, known) if known else {}

@@ -1,15 +1,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, false, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai_config.errors import ConfigVersionUnknown
-from app.core.auth import Role
-from app.core.repository import Repository
+from app.core.repository import AdministratorsRepository
 from app.models.agent import AiConfig, AiConfigState
-from app.models.user import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +19,11 @@ class InForce:
     rollout: int
 
 
-class AiConfigRepository(Repository[AiConfig]):
+class AiConfigRepository(AdministratorsRepository[AiConfig]):
     """For people: administrators see every version, nobody else any."""
 
     model = AiConfig
     missing = ConfigVersionUnknown
-
-    def visible(self) -> Select[AiConfig]:
-        query = select(AiConfig)
-        return query if self.who.role is Role.ADMIN else query.where(false())
 
     async def version(self, agent_type: str, version: int) -> AiConfig:
         query = self.visible().where(AiConfig.agent_type == agent_type, AiConfig.version == version)
@@ -81,8 +75,3 @@ async def add_first(db: AsyncSession, rows: list[dict[str, object]]) -> None:
     await db.execute(insert(AiConfig).values(rows).on_conflict_do_nothing())
     states = [{"agent_type": row["agent_type"], "active_version": row["version"]} for row in rows]
     await db.execute(insert(AiConfigState).values(states).on_conflict_do_nothing())
-
-
-async def usernames(db: AsyncSession, ids: set[int]) -> dict[int, str]:
-    rows = await db.execute(select(User.id, User.username).where(User.id.in_(ids)))
-    return {row.id: row.username for row in rows}

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import service as accounts
 from app.ai_config import repository
 from app.ai_config.catalogue import POLICIES, AgentType
 from app.ai_config.errors import AgentTypeUnknown, CandidateMissing, ConfigMissing, ConfigVersionUnknown
@@ -230,7 +231,7 @@ async def _add(
 
 async def _described(db: AsyncSession, rows: Sequence[AiConfig], found: InForce) -> list[Version]:
     """Each with its author, what it changed, and whether it is in force."""
-    names = await repository.usernames(db, {row.author_id for row in rows if row.author_id is not None})
+    names = await accounts.usernames(db, {row.author_id for row in rows})
     missing = {row.based_on for row in rows if row.based_on is not None} - {row.version for row in rows}
     bases = {row.version: row for row in [*rows, *await repository.versions(db, found.active.agent_type, missing)]}
     candidate = None if found.candidate is None else found.candidate.version

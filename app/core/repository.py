@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy import ColumnElement, Select, false, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
-from app.core.auth import Principal
+from app.core.auth import Principal, Role
 from app.core.errors import NotFound
 from app.core.pagination import BadCursor, Page, decode_cursor, encode_cursor
 from app.core.schemas import BIGINT_MAX
@@ -71,3 +71,11 @@ class Repository(Generic[Model]):
     def _key(self) -> InstrumentedAttribute[Any]:
         key: InstrumentedAttribute[Any] = self.model.id  # type: ignore[attr-defined]
         return key
+
+
+class AdministratorsRepository(Repository[Model]):
+    """Administrators see every row, nobody else any."""
+
+    def visible(self) -> Select[Model]:
+        rows: Select[Model] = select(self.model)
+        return rows if self.who.role is Role.ADMIN else rows.where(false())

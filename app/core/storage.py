@@ -76,6 +76,12 @@ def _sync_and_close(file: IO[bytes]) -> None:
     file.close()
 
 
+async def chunked(content: bytes) -> AsyncIterator[bytes]:
+    """What is in memory, to be put into a store."""
+    for start in range(0, len(content), CHUNK):
+        yield content[start : start + CHUNK]
+
+
 async def chunks_of(path: Path) -> AsyncIterator[bytes]:
     """A file of this machine, to be put into a store."""
     with await asyncio.to_thread(path.open, "rb") as file:

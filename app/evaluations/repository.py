@@ -1,26 +1,21 @@
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import Select, delete, false, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.auth import Role
-from app.core.repository import Repository
+from app.core.repository import AdministratorsRepository
 from app.evaluations.errors import EvaluationSetUnknown, EvaluationUnknown
 from app.models.evaluation import EvaluationReport, EvaluationSet
 from app.models.user import User
 
 
-class SetRepository(Repository[EvaluationSet]):
+class SetRepository(AdministratorsRepository[EvaluationSet]):
     """Administrators see all of them, nobody else any."""
 
     model = EvaluationSet
     missing = EvaluationSetUnknown
-
-    def visible(self) -> Select[EvaluationSet]:
-        query = select(EvaluationSet)
-        return query if self.who.role is Role.ADMIN else query.where(false())
 
     async def of(self, agent_type: str) -> Sequence[EvaluationSet]:
         query = self.visible().where(EvaluationSet.agent_type == agent_type).order_by(EvaluationSet.name)
@@ -34,13 +29,9 @@ class SetRepository(Repository[EvaluationSet]):
         return row
 
 
-class ReportRepository(Repository[EvaluationReport]):
+class ReportRepository(AdministratorsRepository[EvaluationReport]):
     model = EvaluationReport
     missing = EvaluationUnknown
-
-    def visible(self) -> Select[EvaluationReport]:
-        query = select(EvaluationReport)
-        return query if self.who.role is Role.ADMIN else query.where(false())
 
 
 async def store(db: AsyncSession, values: dict[str, object]) -> None:
@@ -78,8 +69,3 @@ async def report(db: AsyncSession, report_id: uuid.UUID) -> EvaluationReport:
 
 async def author(db: AsyncSession, user_id: int) -> User:
     return (await db.execute(select(User).where(User.id == user_id))).scalar_one()
-
-
-async def usernames(db: AsyncSession, ids: set[int]) -> dict[int, str]:
-    rows = await db.execute(select(User.id, User.username).where(User.id.in_(ids)))
-    return {row.id: row.username for row in rows}

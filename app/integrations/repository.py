@@ -6,19 +6,14 @@ from uuid import UUID
 from sqlalchemy import Select, false, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.auth import Role
-from app.core.repository import Repository
+from app.core.repository import AdministratorsRepository, Repository
 from app.integrations.errors import IntegrationMissing
 from app.models.integration import Export, Integration
 
 
-class IntegrationRepository(Repository[Integration]):
+class IntegrationRepository(AdministratorsRepository[Integration]):
     model = Integration
     missing = IntegrationMissing
-
-    def visible(self) -> Select[Integration]:
-        everything = select(Integration)
-        return everything if self.who.role is Role.ADMIN else everything.where(false())
 
     async def enabled(self) -> Sequence[Integration]:
         return (

@@ -1,28 +1,22 @@
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import Select, false, func, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.auth import Role
-from app.core.repository import Repository
+from app.core.repository import AdministratorsRepository
 from app.learning.errors import HeadUnknown
 from app.models.classifier import ClassifierHead, HeadStatus
 from app.models.learning import ExampleField, TrainingExample
-from app.models.user import User
 
 _ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtext('classifier_heads'))")
 
 
-class HeadRepository(Repository[ClassifierHead]):
+class HeadRepository(AdministratorsRepository[ClassifierHead]):
     """Administrators see every version, nobody else any."""
 
     model = ClassifierHead
     missing = HeadUnknown
-
-    def visible(self) -> Select[ClassifierHead]:
-        query = select(ClassifierHead)
-        return query if self.who.role is Role.ADMIN else query.where(false())
 
     async def version(self, version: int) -> ClassifierHead:
         row = (await self.db.execute(self.visible().where(ClassifierHead.version == version))).scalar_one_or_none()
@@ -87,8 +81,3 @@ async def judged_since_last_training(db: AsyncSession, field: ExampleField) -> i
         TrainingExample.field == field, TrainingExample.created_at > func.coalesce(last, text("'-infinity'"))
     )
     return (await db.execute(query)).scalar_one()
-
-
-async def usernames(db: AsyncSession, ids: set[int]) -> dict[int, str]:
-    rows = await db.execute(select(User.id, User.username).where(User.id.in_(ids)))
-    return {row.id: row.username for row in rows}

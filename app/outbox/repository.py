@@ -2,23 +2,18 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, false, func, select, update
+from sqlalchemy import func, select, update
 
-from app.core.auth import Role
 from app.core.pagination import Page
-from app.core.repository import Repository
+from app.core.repository import AdministratorsRepository
 from app.models.outbox import OutboxRow, OutboxState
 from app.outbox.errors import OutboxEventMissing
 from app.outbox.writer import WAKE_CHANNEL
 
 
-class OutboxRepository(Repository[OutboxRow]):
+class OutboxRepository(AdministratorsRepository[OutboxRow]):
     model = OutboxRow
     missing = OutboxEventMissing
-
-    def visible(self) -> Select[OutboxRow]:
-        rows = select(OutboxRow)
-        return rows if self.who.role is Role.ADMIN else rows.where(false())
 
     async def dead(self, *, cursor: str | None, limit: int) -> Page[OutboxRow]:
         """Oldest first, as they would go out again."""

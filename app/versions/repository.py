@@ -1,17 +1,16 @@
 from collections.abc import Collection
 
-from sqlalchemy import Select, false, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.auth import Principal, Role
+from app.core.auth import Principal
 from app.core.errors import NotFound
-from app.core.repository import Repository
-from app.models.user import User
+from app.core.repository import AdministratorsRepository
 from app.models.versions import ValueVersion
 
 
-class VersionRepository(Repository[ValueVersion]):
+class VersionRepository(AdministratorsRepository[ValueVersion]):
     """For people: administrators see every version of a subject, nobody else any."""
 
     model = ValueVersion
@@ -22,8 +21,7 @@ class VersionRepository(Repository[ValueVersion]):
         self.missing = missing  # type: ignore[misc] # of each subject its own
 
     def visible(self) -> Select[ValueVersion]:
-        query = select(ValueVersion).where(ValueVersion.subject == self._subject)
-        return query if self.who.role is Role.ADMIN else query.where(false())
+        return super().visible().where(ValueVersion.subject == self._subject)
 
     def _key(self) -> InstrumentedAttribute[int]:
         return ValueVersion.version
@@ -43,8 +41,3 @@ async def some(db: AsyncSession, subject: str, numbers: Collection[int]) -> dict
 async def hold(db: AsyncSession, subject: str) -> None:
     """Let one writer at a time add a version, also the first."""
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"value_versions:{subject}", 0))))
-
-
-async def usernames(db: AsyncSession, ids: set[int]) -> dict[int, str]:
-    rows = await db.execute(select(User.id, User.username).where(User.id.in_(ids)))
-    return {row.id: row.username for row in rows}

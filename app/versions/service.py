@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import service as accounts
 from app.core.auth import Principal
 from app.core.errors import BadRequest, NotFound
 from app.core.pagination import Page
@@ -87,7 +88,7 @@ class Values(Generic[V]):
         return await self.shown(db)
 
     async def _of(self, db: AsyncSession, rows: Sequence[ValueVersion]) -> list[Shown[V]]:
-        names = await repository.usernames(db, {row.author_id for row in rows})
+        names = await accounts.usernames(db, {row.author_id for row in rows})
         before = await repository.some(db, self.subject, {row.version - 1 for row in rows})
         return [
             Shown(

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import service as accounts
 from app.ai_config.catalogue import AgentType
 from app.core.auth import Principal
 from app.core.pagination import Page
-from app.evaluations import repository
 from app.evaluations.errors import EvaluationUnknown
 from app.evaluations.repository import ReportRepository
 from app.evaluations.schemas import EvaluationLine, EvaluationOut
@@ -22,7 +22,7 @@ async def listed(
     reports = ReportRepository(db, who)
     query = reports.visible().where(EvaluationReport.agent_type == kind)
     page = await reports.page(query, cursor=cursor, limit=limit)
-    names = await repository.usernames(db, {row.author_id for row in page.rows})
+    names = await accounts.usernames(db, {row.author_id for row in page.rows})
     return Page([EvaluationLine.model_validate(_line(row, names)) for row in page.rows], page.next_cursor)
 
 
@@ -30,7 +30,7 @@ async def shown(db: AsyncSession, who: Principal, kind: AgentType, report_id: uu
     row = await ReportRepository(db, who).get(report_id)
     if row.agent_type != kind:
         raise EvaluationUnknown
-    names = await repository.usernames(db, {row.author_id})
+    names = await accounts.usernames(db, {row.author_id})
     return EvaluationOut.model_validate({**_line(row, names), "proposed": row.proposed, "cases": row.outcomes})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import service as accounts
 from app.agents.declarations import answer_fields
 from app.ai_config.catalogue import AgentType
 from app.ai_config.errors import ConfigInvalid
@@ -51,7 +52,7 @@ def delivered() -> dict[AgentType, EvaluationSetIn]:
 
 async def all_sets(db: AsyncSession, who: Principal, kind: AgentType) -> list[EvaluationSetLine]:
     rows = await SetRepository(db, who).of(kind)
-    names = await repository.usernames(db, {row.author_id for row in rows if row.author_id is not None})
+    names = await accounts.usernames(db, {row.author_id for row in rows})
     return [
         EvaluationSetLine(
             name=row.name,
@@ -103,7 +104,7 @@ def _cases(given: EvaluationSetIn) -> list[dict[str, Any]]:
 
 
 async def _shown(db: AsyncSession, row: EvaluationSet) -> EvaluationSetOut:
-    names = await repository.usernames(db, set() if row.author_id is None else {row.author_id})
+    names = await accounts.usernames(db, {row.author_id})
     return EvaluationSetOut.model_validate(
         {
             "agent_type": row.agent_type,

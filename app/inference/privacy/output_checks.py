@@ -11,18 +11,15 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from pydantic_ai.messages import (
-    BaseToolCallPart,
     BaseToolReturnPart,
     ModelMessage,
     ModelRequest,
     ModelResponse,
-    ModelResponsePart,
-    TextPart,
     UserPromptPart,
 )
 
 from app.core.redaction import REDACTED, secrets_in
-from app.inference.privacy.pseudonyms import Change, in_json, in_text
+from app.inference.privacy.pseudonyms import response_part
 
 LINK_REMOVED = "[link removed]"
 
@@ -42,7 +39,7 @@ class OutputChecks:
         def clean(text: str) -> str:
             return self._without_links(self._without_secrets(text), known)
 
-        return replace(answer, parts=[_part(part, clean) for part in answer.parts])
+        return replace(answer, parts=[response_part(part, clean) for part in answer.parts])
 
     def _without_secrets(self, text: str) -> str:
         for start, end in sorted(secrets_in(text, named=False), reverse=True):
@@ -58,18 +55,6 @@ class OutputChecks:
             return LINK_REMOVED
 
         return _LINK.sub(judged, text) if "://" in text else text
-
-
-def _part(part: ModelResponsePart, clean: Change) -> ModelResponsePart:
-    match part:
-        case TextPart(content=content):
-            return replace(part, content=in_text(content, clean))
-        case BaseToolCallPart(args=str() as arguments):
-            return replace(part, args=in_text(arguments, clean))
-        case BaseToolCallPart(args=dict() as arguments):
-            return replace(part, args=in_json(arguments, clean))
-        case _:
-            return part
 
 
 def _hosts(messages: Sequence[ModelMessage]) -> Iterable[str]:

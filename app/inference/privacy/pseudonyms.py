@@ -46,12 +46,12 @@ class Pseudonyms:
         return [
             replace(message, parts=[_request_part(part, self.hidden) for part in message.parts])
             if isinstance(message, ModelRequest)
-            else replace(message, parts=[_response_part(part, self.hidden) for part in message.parts])
+            else replace(message, parts=[response_part(part, self.hidden) for part in message.parts])
             for message in messages
         ]
 
     def restore(self, answer: ModelResponse) -> ModelResponse:
-        return replace(answer, parts=[_response_part(part, self.restored) for part in answer.parts])
+        return replace(answer, parts=[response_part(part, self.restored) for part in answer.parts])
 
     def hidden(self, text: str) -> str:
         known = self._known_texts.get(text)
@@ -140,7 +140,7 @@ def _returned(content: Any, change: Change) -> Any:
     return in_json(to_jsonable_python(content, fallback=str), change)
 
 
-def _response_part(part: ModelResponsePart, change: Change) -> ModelResponsePart:
+def response_part(part: ModelResponsePart, change: Change) -> ModelResponsePart:
     match part:
         case TextPart(content=content):
             return replace(part, content=in_text(content, change))

@@ -1,20 +1,13 @@
 """Searches as administrators see them; nobody else sees any."""
 
-from sqlalchemy import Select, false, select
-
-from app.core.auth import Role
 from app.core.pagination import Page
-from app.core.repository import Repository
+from app.core.repository import AdministratorsRepository
 from app.knowledge.schemas import SearchRecordQuery
 from app.models.search_record import SearchRecord
 
 
-class SearchRecordRepository(Repository[SearchRecord]):
+class SearchRecordRepository(AdministratorsRepository[SearchRecord]):
     model = SearchRecord
-
-    def visible(self) -> Select[SearchRecord]:
-        query = select(SearchRecord)
-        return query if self.who.role is Role.ADMIN else query.where(false())
 
     async def search(self, asked: SearchRecordQuery) -> Page[SearchRecord]:
         """Newest first."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import service as accounts
 from app.core.auth import Principal
 from app.core.telemetry import get_logger
 from app.inference.local import classifier
@@ -48,7 +49,7 @@ async def one(db: AsyncSession, who: Principal, version: int) -> HeadOut:
         active = await repository.active(db)
         return HeadOut.model_validate({**_shipped_line(active is None), **_shipped_report()})
     row = await HeadRepository(db, who).version(version)
-    names = await repository.usernames(db, set() if row.author_id is None else {row.author_id})
+    names = await accounts.usernames(db, {row.author_id})
     empty: dict[str, Any] = {
         "labels": [],
         "examples": {},
@@ -63,7 +64,7 @@ async def one(db: AsyncSession, who: Principal, version: int) -> HeadOut:
 async def versions(db: AsyncSession, who: Principal) -> list[HeadLine]:
     """The newest, and at the end the delivered one."""
     rows = await HeadRepository(db, who).newest(limit=MOST_LISTED)
-    names = await repository.usernames(db, {row.author_id for row in rows if row.author_id is not None})
+    names = await accounts.usernames(db, {row.author_id for row in rows})
     shipped = _shipped_line(await repository.active(db) is None)
     return [HeadLine.model_validate(line) for line in [*(_line(row, names) for row in rows), shipped]]
 

@@ -1,6 +1,6 @@
 """What hangs on a mail becomes files like all others: the same limits, the same scan."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.resources import Resources
 from app.core.settings import FileSettings
-from app.core.storage import CHUNK, StorageError
+from app.core.storage import StorageError, chunked
 from app.core.telemetry import get_logger
 from app.files import service as files
 from app.files.errors import FileEmpty, FileMissing, FileTooLarge, FileTypeNotAllowed, QuotaExceeded
@@ -49,7 +49,7 @@ async def hold(resources: Resources, attachments: Sequence[Attachment]) -> list[
             received = await files.receive_bytes(
                 resources.storage,
                 resources.settings.files,
-                _chunks(one.content),
+                chunked(one.content),
                 slot,
                 sent_name=one.filename or UNNAMED,
                 declared=one.media_type,
@@ -111,8 +111,3 @@ async def hang(db: AsyncSession, session_id: UUID | None = None) -> int:
         except (FileMissing, TicketMissing) as gone:
             log.info("attachment_not_hung", file=str(file_id), reason=gone.code)
     return len(found)
-
-
-async def _chunks(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), CHUNK):
-        yield content[start : start + CHUNK]

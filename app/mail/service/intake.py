@@ -5,7 +5,7 @@ When this returns, the mail is durable, and its sender may be told so. The same 
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
 from app.core.resources import Resources
-from app.core.storage import CHUNK, StorageError
+from app.core.storage import StorageError, chunked
 from app.core.telemetry import get_logger
 from app.jobs import service as jobs
 from app.mail import repository
@@ -61,7 +61,7 @@ async def receive(resources: Resources, mail: Incoming, *, along: Along | None =
             return Taken(known, new=False)
     # The day and the id in the key let a collector find objects that never got a row.
     key = f"mail/{now():%Y/%m/%d}/{uuid7()}"
-    await resources.storage.put(key, _chunks(mail.raw))
+    await resources.storage.put(key, chunked(mail.raw))
     # Should the commit fail, nobody knows whether the row is there: the bytes stay, and are collected if it is not.
     taken = await _add(resources, mail, digest=digest, key=key, size=len(mail.raw), along=along)
     if not taken.new:
@@ -120,11 +120,6 @@ async def _count(db: AsyncSession, source: str) -> None:
             set_={"taken": MailSource.taken + 1, "looked_at": more.excluded.looked_at},
         )
     )
-
-
-async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(raw), CHUNK):
-        yield raw[start : start + CHUNK]
 
 
 async def _forget(resources: Resources, key: str) -> None:
