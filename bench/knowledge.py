@@ -28,10 +28,11 @@ from app.core.auth import Principal, Role
 from app.core.clock import now
 from app.core.db import Database
 from app.core.settings import DatabaseSettings
+from app.core.words import COUNTED_MOST
 from app.embedded.data_plane import DataPlane
 from app.inference.embedding import default_embedder
 from app.knowledge import service as knowledge
-from app.knowledge.repository import COUNTED_MOST, PassageRepository, PgVectorIndex, readers_of
+from app.knowledge.repository import PassageRepository, PgVectorIndex, readers_of
 from app.knowledge.schemas import DocumentIn
 from app.knowledge.service import embedding
 from app.models import Base

@@ -3,29 +3,107 @@
 What is made of these figures is `app.knowledge.ranking`'s affair.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, ScalarSelect, Text, cast, func, literal, literal_column, null, select
-from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, TSQUERY
+from sqlalchemy import ColumnElement, Float, ScalarSelect, Text, cast, func, literal_column, null, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.db import Question, rows_of
 
-async def terms_of(db: AsyncSession, text: str, configuration: str) -> list[str]:
-    """The text's stems as a column of this configuration has them, each once."""
-    vector = func.to_tsvector(cast(literal(configuration), REGCONFIG), text)
-    return list((await db.execute(select(func.tsvector_to_array(vector)))).scalar_one())
+COUNTED_MOST = 5_000
+"""A term in more rows than these is common; how common exactly no longer matters."""
+_MANY, _SAMPLED_OF_MANY = 50_000, 500
+_OF_QUERY = (
+    "unnest(CAST(:configurations AS text[])) AS name, "
+    "unnest(tsvector_to_array(to_tsvector(CAST(name AS regconfig), CAST(:query AS text)))) AS term"
+)
+_OF_TERMS = "unnest(CAST(:terms AS text[])) AS term"
 
 
-async def frequencies(db: AsyncSession, column: Any, terms: Collection[str], *, most: int) -> dict[str, int]:
-    """In how many rows each term is, counted up to `most`. Terms in none are left out."""
-    if not terms:
-        return {}
-    asked = func.unnest(cast(list(terms), ARRAY(Text))).table_valued("term").render_derived()
-    few = select(literal(1)).where(column.op("@@")(_lexeme(asked.c.term))).limit(most)
-    count = select(func.count()).select_from(few.correlate(asked).subquery()).scalar_subquery()
-    rows = await db.execute(select(asked.c.term, count.label("count")).select_from(asked))
-    return {term: number for term, number in rows if number}
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    rows: int
+    mean_words: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Terms, each with the number of rows that have it, of all that have words."""
+
+    terms: dict[str, int]
+    corpus: Corpus
+
+
+class Words:
+    """Of one column. `length` is how many words a row has, in SQL; their mean is that of `sampled` rows, of fewer when
+    there are many."""
+
+    def __init__(self, table: str, column: str, length: str, *, sampled: int) -> None:
+        self._of_query = _counting(_OF_QUERY, table, column, length, sampled)
+        self._of_terms = _counting(_OF_TERMS, table, column, length, sampled)
+
+    async def of_query(self, db: AsyncSession, query: str, configurations: Sequence[str]) -> Asked:
+        """Its stems, or its words as they stand, in each of these configurations, and how common they are."""
+        return _asked(await rows_of(db, self._of_query, {"query": query, "configurations": list(configurations)}))
+
+    async def of_terms(self, db: AsyncSession, terms: Collection[str]) -> Asked:
+        """How common these are: in how many rows each is, up to `COUNTED_MOST`. Terms in none are left out."""
+        return _asked(await rows_of(db, self._of_terms, {"terms": list(terms)}))
+
+
+def _asked(rows: Sequence[Sequence[Any]]) -> Asked:
+    known = {term: number for term, number, *_ in rows if number}
+    return Asked(known, Corpus(rows[0][2], rows[0][3] or 1.0) if rows else Corpus(0, 1.0))
+
+
+def _counting(terms: str, table: str, column: str, length: str, sampled: int) -> Question:
+    """Each of the terms with its number of rows, and beside it how many have words and their mean length.
+
+    Many rows are as last estimated. What statistics say is common is not counted: that would read most of the table.
+    """
+    return Question(
+        text(
+            f"""
+            WITH asked AS MATERIALIZED (SELECT DISTINCT term FROM {terms}),
+            size AS MATERIALIZED (
+                SELECT greatest(reltuples, 0)::bigint AS number,
+                    CASE WHEN reltuples > {_MANY} THEN {_SAMPLED_OF_MANY} ELSE {sampled} END AS sampled
+                FROM pg_class WHERE oid = '{table}'::regclass
+            ),
+            known AS MATERIALIZED (
+                SELECT stats.term, stats.share * size.number AS number
+                FROM pg_stats
+                JOIN pg_class ON pg_class.oid = '{table}'::regclass
+                JOIN pg_namespace
+                    ON pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = pg_stats.schemaname
+                CROSS JOIN LATERAL unnest(most_common_elems::text::text[], most_common_elem_freqs)
+                    AS stats (term, share)
+                CROSS JOIN size
+                WHERE pg_stats.tablename = '{table}' AND pg_stats.attname = '{column}'
+                AND stats.term = ANY(ARRAY(SELECT term FROM asked))
+            ),
+            corpus AS MATERIALIZED (
+                SELECT count(*) AS seen, avg(sample.words)::float8 AS mean
+                FROM (
+                    SELECT {length} AS words FROM {table} WHERE {column} IS NOT NULL LIMIT (SELECT sampled FROM size)
+                ) AS sample
+            )
+            SELECT asked.term, CASE WHEN known.number > {COUNTED_MOST * 5 // 4} THEN {COUNTED_MOST} ELSE (
+                SELECT count(*) FROM (
+                    SELECT FROM {table} WHERE {column} @@ CAST(
+                        '''' || replace(replace(asked.term, E'\\\\', E'\\\\\\\\'), '''', '''''') || '''' AS tsquery
+                    ) LIMIT {COUNTED_MOST}
+                ) AS few
+            ) END,
+            CASE WHEN corpus.seen < size.sampled THEN corpus.seen ELSE greatest(corpus.seen, size.number) END,
+            corpus.mean
+            FROM asked CROSS JOIN corpus CROSS JOIN size LEFT JOIN known ON known.term = asked.term
+            """  # noqa: S608 - names of ours
+        )
+    )
 
 
 def any_of(column: Any, terms: Collection[str]) -> ColumnElement[bool]:
@@ -56,12 +134,6 @@ def counts(column: Any, terms: Collection[str]) -> ScalarSelect[Any] | ColumnEle
     asked = func.any(cast(list(terms), ARRAY(Text)))
     query = select(func.jsonb_object_agg(lexemes.c.lexeme, often)).where(lexemes.c.lexeme == asked)
     return query.correlate(column.table).scalar_subquery()
-
-
-def _lexeme(term: Any) -> Any:
-    # Quoted, so that no character of it is taken for an operator.
-    escaped = func.replace(func.replace(term, "\\", "\\\\"), "'", "''")
-    return cast(func.concat("'", escaped, "'"), TSQUERY)
 
 
 def quoted(term: str) -> str:

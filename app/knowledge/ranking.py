@@ -9,6 +9,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from app.core.words import COUNTED_MOST, Asked
+
 _SATURATION: Final = 1.2
 _LENGTH_SHARE: Final = 0.75
 WORDS_SHARE: Final = 0.35
@@ -25,9 +27,17 @@ RANK_CONSTANT: Final = 60
 """Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a hit at rank r counts 1 / (60 + r)."""
 
 
-def weight(passages: int, containing: int) -> float:
+def weight(rows: int, containing: int) -> float:
     """Inverse document frequency, never negative."""
-    return math.log(1 + max(passages - containing + 0.5, 0.5) / (containing + 0.5))
+    return math.log(1 + max(rows - containing + 0.5, 0.5) / (containing + 0.5))
+
+
+def rarest(asked: Asked, *, most: int) -> dict[str, float]:
+    """The weights of the `most` rarest terms. A common one is left out when rarer ones say enough: it costs much and
+    tells little."""
+    rare = sorted(asked.terms.items(), key=lambda item: (item[1], item[0]))[:most]
+    chosen = [(term, number) for term, number in rare if number < COUNTED_MOST] or rare[:1]
+    return {term: weight(asked.corpus.rows, number) for term, number in chosen}
 
 
 def bm25(counts: Mapping[str, int], weights: Mapping[str, float], *, words: int, mean_words: float) -> float:

@@ -3,15 +3,12 @@
 from app.knowledge.repository import embeddings
 from app.knowledge.repository.documents import DocumentRepository, readable, readers_of, stale_pages
 from app.knowledge.repository.embeddings import Vectors
-from app.knowledge.repository.passages import COUNTED_MOST, Asked, Corpus, PassageRepository
+from app.knowledge.repository.passages import PassageRepository
 from app.knowledge.repository.search_records import SearchRecordRepository
 from app.knowledge.repository.vectors import GRAPH, PgVectorIndex, drop_graph, has_graph, make_graph, remake_graph
 
 __all__ = [
-    "COUNTED_MOST",
     "GRAPH",
-    "Asked",
-    "Corpus",
     "DocumentRepository",
     "PassageRepository",
     "PgVectorIndex",

@@ -1,7 +1,6 @@
 """Passages of the newest versions, by words; who may read them is part of every query."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -26,17 +25,12 @@ from app.core import words
 from app.core.auth import Principal
 from app.core.db import Question, rows_of
 from app.core.vectors.base import Space
+from app.core.words import Asked, Words
 from app.knowledge.repository import queries
 from app.knowledge.repository.documents import readable, readers_of
 from app.models.knowledge import Chunk, ChunkEmbedding, DocumentVersion
 
-COUNTED_MOST = queries.COUNTED_MOST
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    passages: int
-    mean_words: float
+_WORDS = Words("chunks", "search", "words", sampled=5_000)
 
 
 class Compared(NamedTuple):
@@ -57,14 +51,6 @@ class Quoted(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A query's terms, each with the number of passages that have it, of all that are searched."""
-
-    terms: dict[str, int]
-    corpus: Corpus
-
-
 class PassageRepository:
     def __init__(self, db: AsyncSession, who: Principal) -> None:
         self.db = db
@@ -72,16 +58,11 @@ class PassageRepository:
 
     async def asked(self, query: str, configurations: Sequence[str]) -> Asked:
         """The query's stems and its words as they stand, in each of these configurations, and how common they are."""
-        return await self._counted(queries.OF_QUERY, query=query, configurations=list(configurations))
+        return await _WORDS.of_query(self.db, query, configurations)
 
     async def counted(self, terms: Collection[str]) -> Asked:
         """How common these are: in how many passages each is, up to `COUNTED_MOST`. Terms in none are left out."""
-        return await self._counted(queries.OF_TERMS, terms=list(terms))
-
-    async def _counted(self, question: Question, **values: Any) -> Asked:
-        rows = await rows_of(self.db, question, values)
-        known = {term: number for term, number, *_ in rows if number}
-        return Asked(known, Corpus(rows[0][2], rows[0][3] or 1.0) if rows else Corpus(0, 1.0))
+        return await _WORDS.of_terms(self.db, terms)
 
     async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[UUID]:
         """Passages with the heaviest terms; how often a term comes is left to `compared`."""

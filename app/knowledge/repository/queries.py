@@ -9,66 +9,8 @@ from sqlalchemy import text
 from app.core.db import Question
 from app.core.vectors.base import Space
 
-COUNTED_MOST = 5_000
-"""A term in more passages than these is common; how common exactly no longer matters."""
 EF_SEARCH = 200
 """Candidates of a walk; pgvector's own 40 would give fewer than are asked for."""
-_SAMPLED, _SAMPLED_OF_MANY, _MANY = 5_000, 500, 50_000
-
-
-def _counting(terms: str) -> Question:
-    """Each of the terms with its number of passages, and beside it how many are searched and their mean length.
-
-    Many passages are as last estimated. What statistics say is common is not counted: that would read most of the
-    table.
-    """
-    return Question(
-        text(
-            f"""
-            WITH asked AS MATERIALIZED (SELECT DISTINCT term FROM {terms}),
-            size AS MATERIALIZED (
-                SELECT greatest(reltuples, 0)::bigint AS number,
-                    CASE WHEN reltuples > {_MANY} THEN {_SAMPLED_OF_MANY} ELSE {_SAMPLED} END AS sampled
-                FROM pg_class WHERE oid = 'chunks'::regclass
-            ),
-            known AS MATERIALIZED (
-                SELECT stats.term, stats.share * size.number AS number
-                FROM pg_stats
-                JOIN pg_class ON pg_class.oid = 'chunks'::regclass
-                JOIN pg_namespace
-                    ON pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = pg_stats.schemaname
-                CROSS JOIN LATERAL unnest(most_common_elems::text::text[], most_common_elem_freqs)
-                    AS stats (term, share)
-                CROSS JOIN size
-                WHERE pg_stats.tablename = 'chunks' AND pg_stats.attname = 'search'
-                AND stats.term = ANY(ARRAY(SELECT term FROM asked))
-            ),
-            corpus AS MATERIALIZED (
-                SELECT count(*) AS seen, avg(sample.words)::float8 AS mean
-                FROM (
-                    SELECT words FROM chunks WHERE search IS NOT NULL LIMIT (SELECT sampled FROM size)
-                ) AS sample
-            )
-            SELECT asked.term, CASE WHEN known.number > {COUNTED_MOST * 5 // 4} THEN {COUNTED_MOST} ELSE (
-                SELECT count(*) FROM (
-                    SELECT FROM chunks WHERE search @@ CAST(
-                        '''' || replace(replace(asked.term, E'\\\\', E'\\\\\\\\'), '''', '''''') || '''' AS tsquery
-                    ) LIMIT {COUNTED_MOST}
-                ) AS few
-            ) END,
-            CASE WHEN corpus.seen < size.sampled THEN corpus.seen ELSE greatest(corpus.seen, size.number) END,
-            corpus.mean
-            FROM asked CROSS JOIN corpus CROSS JOIN size LEFT JOIN known ON known.term = asked.term
-            """  # noqa: S608 - constants
-        )
-    )
-
-
-OF_QUERY = _counting(
-    "unnest(CAST(:configurations AS text[])) AS name, "
-    "unnest(tsvector_to_array(to_tsvector(CAST(name AS regconfig), CAST(:query AS text)))) AS term"
-)
-OF_TERMS = _counting("unnest(CAST(:terms AS text[])) AS term")
 
 TITLE_TERMS = Question(
     text(

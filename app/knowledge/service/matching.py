@@ -129,7 +129,7 @@ async def _weights(repository: PassageRepository, terms: Collection[str]) -> dic
     """Inverse document frequencies; a term that no passage has is the rarest of all."""
     counted = list(terms)[:TERMS_COUNTED]
     found = await repository.counted(counted)
-    return {term: ranking.weight(found.corpus.passages, found.terms.get(term, 0)) for term in counted}
+    return {term: ranking.weight(found.corpus.rows, found.terms.get(term, 0)) for term in counted}
 
 
 async def _others(

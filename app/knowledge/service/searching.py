@@ -18,7 +18,7 @@ from app.inference.reranking import Reranker
 from app.knowledge import ranking
 from app.knowledge.diagnosis import Stopwatch, note
 from app.knowledge.language import EXACT, configuration
-from app.knowledge.repository import COUNTED_MOST, Asked, PassageRepository, Vectors, embeddings, readers_of
+from app.knowledge.repository import PassageRepository, Vectors, embeddings, readers_of
 from app.knowledge.schemas import Evidence, Scores
 from app.knowledge.service.embedding import index_of, query_vector
 
@@ -117,7 +117,7 @@ async def _ranked(
     try:
         asked = await passages.asked(query, [_stems(query), EXACT])
         watch.lap("terms")
-        weights = _weights(asked)
+        weights = ranking.rarest(asked, most=TERMS_MOST)
         said = await passages.by_words(weights, limit=BY_WORDS) if weights else []
         watch.lap("by_words")
     except BaseException:
@@ -204,13 +204,6 @@ async def _count_titles(
 def _stems(query: str) -> str:
     language = language_of(query)
     return configuration("en" if language == UNKNOWN else language)
-
-
-def _weights(asked: Asked) -> dict[str, float]:
-    """The query's rarest terms. A common one is left out when rarer ones say enough: it costs much and tells little."""
-    rare = sorted(asked.terms.items(), key=lambda item: (item[1], item[0]))[:TERMS_MOST]
-    chosen = [(term, number) for term, number in rare if number < COUNTED_MOST] or rare[:1]
-    return {term: ranking.weight(asked.corpus.passages, number) for term, number in chosen}
 
 
 def _joined(ranked: Sequence[Found]) -> list[list[Found]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Float, Row, func, literal, or_, select, text
+from sqlalchemy import Float, Row, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,9 +13,7 @@ from app.models.ticket import Ticket, TicketEmbedding, TicketStatus
 from app.tickets.repository.keyset import Columns
 from app.tickets.repository.tickets import TicketRepository
 
-COUNTED_MOST = 5_000
-"""A term in more tickets than these is common; how common exactly no longer matters."""
-_SAMPLED = 500
+_WORDS = words.Words("tickets", "search", "length(search)", sampled=500)
 # Of the column itself: it keeps words as they are.
 _CONFIGURATION = "simple"
 
@@ -41,19 +39,9 @@ class SimilarTickets:
         )
         return (await self.db.execute(query)).scalar_one_or_none()
 
-    async def frequencies(self, asked: str) -> dict[str, int]:
-        """The text's words, each with the number of tickets that have it."""
-        terms = await words.terms_of(self.db, asked, _CONFIGURATION)
-        return await words.frequencies(self.db, Ticket.search, terms, most=COUNTED_MOST)
-
-    async def corpus(self) -> tuple[int, float]:
-        """How many tickets there are, as last estimated, and how many different words one has on average."""
-        some = select(func.length(Ticket.search).label("words")).limit(_SAMPLED).subquery()
-        seen, mean = (await self.db.execute(select(func.count(), func.avg(some.c.words).cast(Float)))).one()
-        if seen < _SAMPLED:
-            return seen, mean or 1.0
-        estimate = text("SELECT reltuples::bigint FROM pg_class WHERE oid = 'tickets'::regclass")
-        return max(seen, (await self.db.execute(estimate)).scalar_one()), mean
+    async def asked(self, text: str) -> words.Asked:
+        """The text's words, each with the number of tickets that have it; a ticket's length counts each word once."""
+        return await _WORDS.of_query(self.db, text, [_CONFIGURATION])
 
     async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[int]:
         query = self._visible(Ticket.id).where(words.any_of(Ticket.search, weights))

@@ -14,7 +14,6 @@ from app.inference.errors import ModelUnavailable
 from app.knowledge import ranking
 from app.models.ticket import TicketStatus
 from app.tickets.repository import SimilarTickets, TicketRepository
-from app.tickets.repository.vectors import COUNTED_MOST
 from app.tickets.schemas import SimilarOut, TicketOut
 
 CANDIDATES = 100
@@ -92,15 +91,16 @@ async def keep_vector(
 
 async def _ranked(found: SimilarTickets, text: str, vector: Any | None) -> list[Ranked]:
     model = default_embedder().name
-    total, mean_words = await found.corpus()
-    rare = sorted((await found.frequencies(text)).items(), key=lambda item: (item[1], item[0]))[:TERMS_MOST]
-    chosen = [(term, number) for term, number in rare if number < COUNTED_MOST] or rare[:1]
-    weights = {term: ranking.weight(total, number) for term, number in chosen}
+    asked = await found.asked(text)
+    weights = ranking.rarest(asked, most=TERMS_MOST)
     ids = set(await found.nearest(vector, model, limit=CANDIDATES)) if vector is not None else set()
     if weights:
         ids.update(await found.by_words(weights, limit=CANDIDATES))
     rows = await found.compared(ids, vector, model, weights) if ids else []
-    said = [ranking.bm25(row.counts or {}, weights, words=row.words or 1, mean_words=mean_words) for row in rows]
+    said = [
+        ranking.bm25(row.counts or {}, weights, words=row.words or 1, mean_words=asked.corpus.mean_words)
+        for row in rows
+    ]
     best_said = max(said, default=0.0)
     best_near = max((row.cosine or 0.0 for row in rows), default=0.0)
     ranked = []
