@@ -30,9 +30,14 @@ async def _measured(stack: Stack, token: str, admin: str) -> tuple[float, list[d
 
         async def ask(number: int) -> str:
             asked = {"user_input": f"Report {number}: the checkout fails with ERR_PAYMENT_504."}
-            answer = await client.post(
-                "/agent/create-ticket", json=asked, headers={**headers, "Prefer": "respond-async"}
-            )
+            about = {**headers, "Prefer": "respond-async", "Idempotency-Key": f"report-{number}"}
+            while True:
+                try:
+                    answer = await client.post("/agent/create-ticket", json=asked, headers=about)
+                    break
+                except httpx2.TransportError:
+                    # On a busy machine an idle connection is closed while it is taken up again.
+                    await asyncio.sleep(0.5)
             answer.raise_for_status()
             return str(answer.json()["run_id"])
 
