@@ -37,8 +37,8 @@ correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 OUR_LOGGERS = ("app", "mcp_server", "mcp_client")
 EXPORT_SECONDS = 2.0
 """For a batch of spans, its repetitions included: what the end of a process may have to wait for."""
-_LOUD = ("uvicorn.access", "httpx", "httpx2", "botocore", "urllib3", "websockets", "mcp", "fakeredis")
-"""These print addresses with tokens in them, or a line a request; ours says the same without the query."""
+_LOUD = ("uvicorn.access", "httpx", "httpx2", "botocore", "urllib3", "websockets", "mcp", "fakeredis", "mail.log")
+"""These print addresses with tokens in them, whom a mail is for, or a line a request; ours says what is needed."""
 
 _tracer = trace.get_tracer("evidesk")
 

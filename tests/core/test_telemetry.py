@@ -84,6 +84,7 @@ def test_an_exception_is_one_line_without_its_message(capsys: pytest.CaptureFixt
 @pytest.mark.usefixtures("lines")
 def test_libraries_that_print_addresses_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("httpx2").info("GET /ws?token=secret")
+    logging.getLogger("mail.log").info("recip: secret@example.org")
     logging.getLogger("uvicorn.access").info("GET /ws?token=secret")
     assert read(capsys) == []
 
