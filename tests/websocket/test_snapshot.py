@@ -7,34 +7,16 @@ comes back may meet the other of two API processes.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from app.core.auth import Role
 from app.core.resources import Resources
-from app.core.tasks import configure
-from app.relay.delivering import Relay
-from app.relay.subscriptions import build
 from app.tickets import service
 from tests.factories import people, tickets
-from tests.websocket.conftest import Client, Server, ServerFactory
+from tests.websocket.conftest import Client, Deliver, Server, ServerFactory
 from tests.websocket.desk import STEPS, Copy, Desk, FileCopy, as_it_is, shown
-
-Deliver = Callable[[], Awaitable[None]]
-
-
-@pytest.fixture
-async def deliver(resources: Resources) -> AsyncIterator[Deliver]:
-    configure(resources.settings)
-    async with contextlib.aclosing(Relay(resources, build())) as relay:
-
-        async def all_of_it() -> None:
-            while (await relay.deliver_batch()).claimed:
-                pass
-
-        yield all_of_it
 
 
 async def _drain(client: Client, copy: Copy) -> None:
