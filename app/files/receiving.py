@@ -10,30 +10,17 @@ from starlette.requests import ClientDisconnect
 
 from app.core.resources import Res
 from app.core.settings import FileSettings
-from app.core.storage import StorageError
-from app.core.telemetry import get_logger
 from app.files.errors import FileTooLarge, MultipartMalformed
 from app.files.multipart import MultipartReader
-from app.files.service import Slot
-
-log = get_logger(__name__)
+from app.files.service import Slot, slot_in
 
 FORM_BYTES = 128 * 1024
 """What a form may have beside the file's own bytes: boundaries, headers, the other fields."""
 
 
 async def _slot(resources: Res) -> AsyncIterator[Slot]:
-    slot = Slot()
-    try:
+    async with slot_in(resources.storage) as slot:
         yield slot
-    finally:
-        # Entered before the unit of work, so left after it has committed or not.
-        if slot.key is not None and not slot.kept:
-            try:
-                await resources.storage.delete(slot.key)
-            except StorageError as error:
-                # An object without a row; the day and id in its key let it be collected.
-                log.warning("object_left_behind", key=slot.key, error=type(error).__name__)
 
 
 UploadSlot = Annotated[Slot, Depends(_slot, scope="function")]

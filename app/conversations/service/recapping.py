@@ -70,7 +70,13 @@ async def recap(resources: Resources, job_id: UUID, *, resolve: ResolveModel = r
         options = resources.settings.conversations
         part = await _part(resources, options, UUID(claim.subject))
         try:
-            made = None if part is None else await _made(resources, part, resolve)
+            made = (
+                None
+                if part is None
+                else await agents.summarize(
+                    resources, part.who, before=part.before, messages=part.messages, resolve=resolve
+                )
+            )
         except RunFailure as failure:
             if failure.passing:
                 raise
@@ -100,10 +106,6 @@ async def _part(resources: Resources, options: ConversationSettings, session_id:
             {"role": row.role, "content": row.content[:MESSAGE_CHARS]} for row in rows if row.role != Speaker.SYSTEM
         ]
         return _Part(session.id, who, session.recap_text, session.recap_revision, until, messages)
-
-
-async def _made(resources: Resources, part: _Part, resolve: ResolveModel) -> agents.Summary | None:
-    return await agents.summarize(resources, part.who, before=part.before, messages=part.messages, resolve=resolve)
 
 
 async def _keep(db: AsyncSession, options: ConversationSettings, part: _Part, made: agents.Summary) -> None:

@@ -10,6 +10,7 @@ from app.files.service.intake import (
     receive_form,
     receive_stored,
     refused,
+    slot_in,
 )
 from app.files.service.parts import (
     PART_KIND,
@@ -93,6 +94,7 @@ __all__ = [
     "report_progress",
     "rescan",
     "share",
+    "slot_in",
     "split",
     "status",
     "status_of_job",

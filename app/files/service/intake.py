@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -37,10 +38,25 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Slot:
-    """Where an upload's bytes lie. Unless the commit of its row sets `kept`, whoever made the slot deletes them."""
+    """Where an upload's bytes lie. Unless the commit of its row sets `kept`, they are deleted with the slot's end."""
 
     key: str | None = None
     kept: bool = False
+
+
+@asynccontextmanager
+async def slot_in(storage: Storage) -> AsyncIterator[Slot]:
+    """To be entered before the unit of work, so that it is left after that has committed or not."""
+    slot = Slot()
+    try:
+        yield slot
+    finally:
+        if slot.key is not None and not slot.kept:
+            try:
+                await storage.delete(slot.key)
+            except StorageError as error:
+                # An object without a row; the day and id in its key let it be collected.
+                log.warning("object_left_behind", key=slot.key, error=type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,9 @@ from app.core.language import UNKNOWN
 from app.core.resources import Resources, resources_of
 from app.core.settings import KnowledgeSettings
 from app.core.storage import StorageError
-from app.core.telemetry import get_logger
 from app.files import service as files
 from app.files.errors import StoreUnavailable
-from app.files.service import Received, Slot
+from app.files.service import Received, Slot, slot_in
 from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.service import Claim
@@ -36,8 +35,6 @@ from app.knowledge.service.indexing import give_up
 from app.knowledge.service.uploading import add_source, check_readable
 from app.models.job import JobState
 from app.models.knowledge import Document, DocumentSource, DocumentStatus, WebPage
-
-log = get_logger(__name__)
 
 FETCHING = "knowledge.fetch"
 TITLE_CHARS = 300
@@ -151,8 +148,7 @@ async def give_up_page(db: AsyncSession, document_id: uuid.UUID, *, reason: str)
 
 async def _take(resources: Resources, claim: Claim, document_id: uuid.UUID, wanted: _Wanted, page: Page | None) -> None:
     """The next version, unless the page is what it was. Its object is kept with the version, or goes."""
-    slot = Slot()
-    try:
+    async with slot_in(resources.storage) as slot:
         same = page is not None and hashlib.sha256(page.body).hexdigest() == wanted.sha256
         received = None if page is None or same else await _received(resources, page, slot)
         async with resources.db.unit_of_work() as db:
@@ -160,13 +156,6 @@ async def _take(resources: Resources, claim: Claim, document_id: uuid.UUID, want
             kept = await _keep(db, document_id, wanted, page, received)
         # Not before it is committed.
         slot.kept = kept
-    finally:
-        if slot.key is not None and not slot.kept:
-            try:
-                await resources.storage.delete(slot.key)
-            except StorageError as error:
-                # An object without a row; the day and id in its key let it be collected.
-                log.warning("object_left_behind", key=slot.key, error=type(error).__name__)
 
 
 async def _received(resources: Resources, page: Page, slot: Slot) -> Received:
