@@ -4,13 +4,11 @@ from app.files.service.deleting import delete, end
 from app.files.service.history import history
 from app.files.service.intake import (
     Received,
-    Slot,
     receive,
     receive_bytes,
     receive_form,
     receive_stored,
     refused,
-    slot_in,
 )
 from app.files.service.parts import (
     PART_KIND,
@@ -45,6 +43,7 @@ from app.files.service.rendering import (
 )
 from app.files.service.scanning import check_scanner, pass_scan, postpone_scan, quarantine, wait_for_scanner
 from app.files.service.sharing import share
+from app.files.service.slots import Slot, slot_in
 from app.files.service.uploading import JOB_KIND, add, attach, reassign
 
 __all__ = [

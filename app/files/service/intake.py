@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from app.files.executables import executable_content, executable_name, executabl
 from app.files.filename import safe_filename
 from app.files.multipart import MultipartReader
 from app.files.sample import HEAD_BYTES, Sample, Sampler
+from app.files.service.slots import Slot
 from app.models.base import uuid7
 
 log = get_logger(__name__)
@@ -34,29 +34,6 @@ log = get_logger(__name__)
 _MAX_FIELD_BYTES = 64 * 1024
 _MAX_NUMBER_CHARS = 100
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Slot:
-    """Where an upload's bytes lie. Unless the commit of its row sets `kept`, they are deleted with the slot's end."""
-
-    key: str | None = None
-    kept: bool = False
-
-
-@asynccontextmanager
-async def slot_in(storage: Storage) -> AsyncIterator[Slot]:
-    """To be entered before the unit of work, so that it is left after that has committed or not."""
-    slot = Slot()
-    try:
-        yield slot
-    finally:
-        if slot.key is not None and not slot.kept:
-            try:
-                await storage.delete(slot.key)
-            except StorageError as error:
-                # An object without a row; the day and id in its key let it be collected.
-                log.warning("object_left_behind", key=slot.key, error=type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,33 @@
+"""Where bytes on their way lie: they stay with the commit of their row, or go."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.core.storage import Storage, StorageError
+from app.core.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Slot:
+    """Where an upload's bytes lie. Unless the commit of its row sets `kept`, they are deleted with the slot's end."""
+
+    key: str | None = None
+    kept: bool = False
+
+
+@asynccontextmanager
+async def slot_in(storage: Storage) -> AsyncIterator[Slot]:
+    """To be entered before the unit of work, so that it is left after that has committed or not."""
+    slot = Slot()
+    try:
+        yield slot
+    finally:
+        if slot.key is not None and not slot.kept:
+            try:
+                await storage.delete(slot.key)
+            except StorageError as error:
+                # An object without a row; the day and id in its key let it be collected.
+                log.warning("object_left_behind", key=slot.key, error=type(error).__name__)
