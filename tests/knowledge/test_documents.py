@@ -134,7 +134,8 @@ async def test_deleting_leaves_nothing_of_a_document(api: httpx2.AsyncClient, re
     async with resources.db.session() as db:
         for table in (Chunk, DocumentVersion):
             assert (await db.execute(select(func.count()).select_from(table))).scalar_one() == 0
-        told = await db.execute(select(OutboxRow.type).where(OutboxRow.aggregate == f"document:{made['doc_id']}"))
+        of_it = select(OutboxRow.type).where(OutboxRow.aggregate == f"document:{made['doc_id']}")
+        told = await db.execute(of_it.order_by(OutboxRow.id))
         assert list(told.scalars()) == ["document.indexed", "document.deleted"]
         indexed = select(Job.state).where(Job.kind == JOB_KIND).distinct()
         assert (await db.execute(indexed)).scalars().all() == [JobState.SUCCEEDED]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Client:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
+        self._early: deque[Document] = deque()
 
     async def send(self, type_: str, request_id: str | int | None = None, **data: Any) -> None:
         message: Document = {"type": type_, "data": data}
@@ -57,10 +59,15 @@ class Client:
             message["request_id"] = request_id
         await self.socket.send(json.dumps(message))
 
-    async def receive(self, seconds: float = 5.0) -> Document:
+    async def receive(self, seconds: float = 15.0) -> Document:
+        if self._early:
+            return self._early.popleft()
         async with asyncio.timeout(seconds):
-            message: Document = json.loads(await self.socket.recv())
-            return message
+            return await self._next()
+
+    async def _next(self) -> Document:
+        message: Document = json.loads(await self.socket.recv())
+        return message
 
     async def hear(self, type_: str, seconds: float = 15.0) -> Document:
         """The next message of a type, after whatever else comes."""
@@ -70,8 +77,12 @@ class Client:
             return message
 
     async def ask(self, type_: str, request_id: str | int | None = None, **data: Any) -> Document:
+        """The answer. What was pushed meanwhile, `receive` gives afterwards."""
         await self.send(type_, request_id, **data)
-        return await self.receive()
+        async with asyncio.timeout(15.0):
+            while "seq" in (message := await self._next()):
+                self._early.append(message)
+            return message
 
     async def closed(self, seconds: float = 15.0) -> int | None:
         """The code of the close, after whatever came before it."""
