@@ -4,6 +4,8 @@ lose and no process that has to stay alive in between. The person who asked is t
 
 import uuid
 from collections import Counter
+from collections.abc import Iterable
+from typing import Literal, TypedDict
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +26,17 @@ from app.tickets import service as tickets
 BATCHED = frozenset({Operation.CATEGORIZE, Operation.TRIAGE})
 """What an agent makes of a ticket's words alone, changing nothing."""
 ENDED = (RunStatus.COMPLETED, RunStatus.FAILED)
+PENDING = "pending"
+"""A ticket whose run was not asked for yet."""
+
+
+class _Counts(TypedDict):
+    status: Literal["running", "completed"]
+    total: int
+    pending: int
+    running: int
+    completed: int
+    failed: int
 
 
 async def start_batch(
@@ -73,22 +86,16 @@ async def batch_shown(db: AsyncSession, who: Principal, batch_id: uuid.UUID) -> 
         BatchItemOut(
             ticket_id=item.ticket_id,
             run_id=item.run_id,
-            status="pending" if run is None else run.status,
+            status=PENDING if run is None else run.status,
             result=None if run is None else run.result,
             error=None if run is None else run.error,
         )
         for item, run in await batches.items(batch)
     ]
-    done = sum(item.status in ENDED for item in items)
     return BatchOut(
         batch_id=batch.id,
         operation=batch.operation,
-        status="completed" if done == len(items) else "running",
-        total=len(items),
-        pending=sum(item.status == "pending" for item in items),
-        running=sum(item.status not in (*ENDED, "pending") for item in items),
-        completed=sum(item.status == RunStatus.COMPLETED for item in items),
-        failed=sum(item.status == RunStatus.FAILED for item in items),
+        **_counted(item.status for item in items),
         created_at=batch.created_at,
         items=items,
     )
@@ -124,22 +131,30 @@ async def _tell(db: AsyncSession, batch: AgentBatch, ended: AgentRun | None) -> 
     of_batch = select(AgentBatchItem.ticket_id, AgentRun.id, AgentRun.status)
     of_batch = of_batch.outerjoin(AgentRun, AgentRun.id == AgentBatchItem.run_id)
     rows = (await db.execute(of_batch.where(AgentBatchItem.batch_id == batch.id))).all()
-    counts = Counter("pending" if row.id is None else row.status for row in rows)
-    completed, failed, pending = (counts[name] for name in (RunStatus.COMPLETED, RunStatus.FAILED, "pending"))
     outbox.add(
         db,
         BatchProgressed(
             batch_id=batch.id,
             user_id=batch.user_id,
             operation=batch.operation,
-            status="completed" if completed + failed == len(rows) else "running",
-            total=len(rows),
-            pending=pending,
-            running=len(rows) - completed - failed - pending,
-            completed=completed,
-            failed=failed,
+            **_counted(row.status or PENDING for row in rows),
             ticket_id=next((row.ticket_id for row in rows if ended is not None and row.id == ended.id), None),
             run_id=None if ended is None else ended.id,
             timestamp=now(),
         ),
     )
+
+
+def _counted(states: Iterable[str]) -> _Counts:
+    counts = Counter(states)
+    total, pending = counts.total(), counts[PENDING]
+    completed, failed = counts[RunStatus.COMPLETED], counts[RunStatus.FAILED]
+    under_way = total - pending - completed - failed
+    return {
+        "status": "running" if pending or under_way else "completed",
+        "total": total,
+        "pending": pending,
+        "running": under_way,
+        "completed": completed,
+        "failed": failed,
+    }
