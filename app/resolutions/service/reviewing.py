@@ -33,7 +33,7 @@ async def approve_decision(
     )
     if decision.status == DecisionStatus.PENDING_REVIEW:
         await tickets.attach_categorisation(db, who, decision.ticket_id, found=found, overwrite=True)
-    _reviewed(decision, who, DecisionStatus.APPROVED, rating, note)
+    _review(decision, who, DecisionStatus.APPROVED, rating, note)
     decision.sync_status = SyncStatus.SYNCED
     if rating is None or rating >= GOOD_RATING:
         source = ExampleSource.APPROVAL if rating is None else ExampleSource.RATING
@@ -52,7 +52,7 @@ async def correct_decision(
         "team": labels.get("team", decision.team),
     }
     await tickets.update(db, who, decision.ticket_id, edit=cast("TicketEdit", edit))
-    _reviewed(decision, who, DecisionStatus.CORRECTED, rating, note)
+    _review(decision, who, DecisionStatus.CORRECTED, rating, note)
     decision.corrections = dict(labels)
     decision.sync_status = SyncStatus.SYNCED
     await _learn(db, who, decision, labels, ExampleSource.CORRECTION)
@@ -66,7 +66,7 @@ async def reject_decision(
     decision = await _decision(db, who, decision_id)
     if decision.status == DecisionStatus.PENDING_REVIEW:
         decision.sync_status = SyncStatus.SKIPPED
-    _reviewed(decision, who, DecisionStatus.REJECTED, rating, note)
+    _review(decision, who, DecisionStatus.REJECTED, rating, note)
     return decision
 
 
@@ -77,7 +77,7 @@ async def send_draft(
     draft = await _draft(db, who, draft_id)
     said = await tickets.comment(db, who, draft.ticket_id, body=body or draft.body)
     changed = body is not None and body != draft.body
-    _closed(draft, who, DraftStatus.EDITED if changed else DraftStatus.APPROVED, rating, note)
+    _review(draft, who, DraftStatus.EDITED if changed else DraftStatus.APPROVED, rating, note)
     draft.final_body = body if changed else None
     draft.comment_id = said.id
     return draft
@@ -87,7 +87,7 @@ async def reject_draft(
     db: AsyncSession, who: Principal, draft_id: int, *, rating: int | None, note: str | None
 ) -> ReplyDraft:
     draft = await _draft(db, who, draft_id)
-    _closed(draft, who, DraftStatus.REJECTED, rating, note)
+    _review(draft, who, DraftStatus.REJECTED, rating, note)
     return draft
 
 
@@ -123,13 +123,12 @@ async def _learn(
     await agents.request(db, who, operation=Operation.LEARN, document=document, files=[], internal=True)
 
 
-def _reviewed(
-    decision: RoutingDecision, who: Principal, status: DecisionStatus, rating: int | None, note: str | None
+def _review(
+    row: RoutingDecision | ReplyDraft,
+    who: Principal,
+    status: DecisionStatus | DraftStatus,
+    rating: int | None,
+    note: str | None,
 ) -> None:
-    decision.status, decision.reviewed_by, decision.reviewed_at = status, who.user_id, now()
-    decision.rating, decision.note = rating, note
-
-
-def _closed(draft: ReplyDraft, who: Principal, status: DraftStatus, rating: int | None, note: str | None) -> None:
-    draft.status, draft.reviewed_by, draft.reviewed_at = status, who.user_id, now()
-    draft.rating, draft.note = rating, note
+    row.status, row.reviewed_by, row.reviewed_at = status, who.user_id, now()
+    row.rating, row.note = rating, note
