@@ -4,9 +4,9 @@ A page that has not changed costs one request and nothing else: its server says 
 fetched before stays when a later look brings nothing.
 """
 
+import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from app.core.errors import FieldError, Problem
 from app.core.language import UNKNOWN
 from app.core.resources import Resources, resources_of
 from app.core.settings import KnowledgeSettings
-from app.core.storage import StorageError
+from app.core.storage import StorageError, chunked
 from app.files import service as files
 from app.files.errors import StoreUnavailable
 from app.files.service import Received, Slot, slot_in
@@ -149,7 +149,7 @@ async def give_up_page(db: AsyncSession, document_id: uuid.UUID, *, reason: str)
 async def _take(resources: Resources, claim: Claim, document_id: uuid.UUID, wanted: _Wanted, page: Page | None) -> None:
     """The next version, unless the page is what it was. Its object is kept with the version, or goes."""
     async with slot_in(resources.storage) as slot:
-        same = page is not None and hashlib.sha256(page.body).hexdigest() == wanted.sha256
+        same = page is not None and await asyncio.to_thread(_digest, page.body) == wanted.sha256
         received = None if page is None or same else await _received(resources, page, slot)
         async with resources.db.unit_of_work() as db:
             await jobs.succeed(db, claim)
@@ -158,14 +158,15 @@ async def _take(resources: Resources, claim: Claim, document_id: uuid.UUID, want
         slot.kept = kept
 
 
-async def _received(resources: Resources, page: Page, slot: Slot) -> Received:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield page.body
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
+
+async def _received(resources: Resources, page: Page, slot: Slot) -> Received:
     received = await files.receive_bytes(
         resources.storage,
         resources.settings.files,
-        chunks(),
+        chunked(page.body),
         slot,
         sent_name=f"page.{_ENDINGS.get(page.media_type, 'html')}",
         declared=page.media_type or None,
