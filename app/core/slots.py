@@ -5,12 +5,12 @@ each process counts alone.
 """
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from app.core.backoff import spread
 from app.core.redis import REDIS_AWAY, Redis, RedisError
 
 _TAKE = """
@@ -48,7 +48,7 @@ class Slots:
             left = end - time.monotonic()
             if left <= 0:
                 raise NoSlot(name)
-            await asyncio.sleep(min(left, random.uniform(pause / 2, pause)))  # noqa: S311 - spreads load
+            await asyncio.sleep(min(left, spread(pause)))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         try:
             yield

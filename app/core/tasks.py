@@ -7,7 +7,6 @@ in the broker is only a knock on the door, may come twice, and may come to nothi
 import asyncio
 import contextvars
 import os
-import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -21,6 +20,7 @@ from celery.signals import worker_process_shutdown, worker_shutdown
 from kombu import Exchange, Queue
 from opentelemetry.trace import SpanKind
 
+from app.core.backoff import doubled, spread
 from app.core.resources import NotConfigured, Resources, open_resources
 from app.core.settings import Settings
 from app.core.telemetry import continued, get_logger, span
@@ -145,9 +145,8 @@ def task(
 
 
 def retry_delay(retries: int) -> float:
-    """Seconds before try number `retries` + 2: doubling, with full jitter in its upper half."""
-    most = min(RETRY_FIRST_SECONDS * 2.0 ** min(retries, 16), RETRY_MOST_SECONDS)
-    return random.uniform(most / 2, most)  # noqa: S311 - spreads load, guards nothing
+    """Seconds before try number `retries` + 2."""
+    return spread(doubled(retries + 1, first=RETRY_FIRST_SECONDS, most=RETRY_MOST_SECONDS))
 
 
 async def _carry_out(name: str, seconds: float, carrier: Mapping[str, str], work: Awaitable[None]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.core.backoff import doubled
 from app.embedded.process import Identity, StartFailed, kill_session, last_lines
 
 SHOW_LOG_AFTER = 3
@@ -34,7 +35,7 @@ class Backoff:
     stable: float = 30.0
 
     def delay(self, failures: int) -> float:
-        return float(min(self.first * 2 ** min(failures - 1, 30), self.most))
+        return doubled(failures, first=self.first, most=self.most)
 
 
 @dataclass(eq=False)

@@ -1,7 +1,6 @@
 """By the rules of all models: the budget, a slot, the breaker, no personal data, a line on record for every call."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from app.inference.embedders import Embeddings
 from app.inference.endpoints import Embedded
 from app.inference.errors import ModelBudgetSpent, ModelBusy, ModelFailed, ModelRefused, ModelUnavailable
 from app.inference.operations import Operation
-from app.inference.platform import Platform, ProviderLimits
+from app.inference.platform import Platform
 from app.inference.pricing import price
 from app.inference.privacy.pseudonyms import Pseudonyms
 from app.inference.reranking import Reranked
@@ -62,7 +61,7 @@ class Asked:
             except (ModelBusy, ModelFailed):
                 if not again or attempt >= limits.attempts:
                     raise
-            await asyncio.sleep(_pause(limits, attempt))
+            await asyncio.sleep(limits.rest(attempt))
             attempt += 1
 
     async def admitted(self, ask: Callable[[], Awaitable[T]], rules: Platform) -> T:
@@ -124,9 +123,3 @@ def _blame(error: Exception) -> Blame:
     if isinstance(error, ModelBusy | ModelFailed):
         return "provider"
     return "request" if isinstance(error, ModelRefused | ModelUnavailable) else "nobody"
-
-
-def _pause(limits: ProviderLimits, attempt: int) -> float:
-    """Doubling, with jitter in its upper half."""
-    most = min(limits.backoff_seconds * 2.0 ** (attempt - 1), limits.backoff_max_seconds)
-    return random.uniform(most / 2, most)  # noqa: S311 - spreads load, guards nothing

@@ -7,7 +7,6 @@ way back it is put in again and the answer is checked. Every request, and every 
 """
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -289,7 +288,6 @@ async def _within(candidate: Candidate, question: _Question, seconds: float) -> 
 
 
 def _pause(limits: ProviderLimits, attempt: int, error: Exception) -> float:
-    """Doubling, with jitter in its upper half; longer where the provider says so."""
-    most = min(limits.backoff_seconds * 2.0 ** (attempt - 1), limits.backoff_max_seconds)
+    """Longer where the provider says so."""
     asked_for = getattr(error, "retry_after", None) or 0.0
-    return max(random.uniform(most / 2, most), float(asked_for))  # noqa: S311 - spreads load, guards nothing
+    return max(limits.rest(attempt), float(asked_for))

@@ -12,6 +12,7 @@ import phonenumbers
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from app.core.backoff import doubled, spread
 from app.inference.errors import UnknownModel
 from app.inference.local.model import LOCAL_MODEL
 from app.inference.operations import Operation
@@ -42,6 +43,10 @@ class ProviderLimits(_Section):
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     backoff_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.5
     backoff_max_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 8
+
+    def rest(self, attempt: int) -> float:
+        """Seconds to wait after an attempt that failed for what may pass, before the next."""
+        return spread(doubled(attempt, first=self.backoff_seconds, most=self.backoff_max_seconds))
 
 
 class BreakerSection(_Section):

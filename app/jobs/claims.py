@@ -15,6 +15,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.backoff import doubled
 from app.core.clock import now
 from app.core.db import DATABASE_AWAY, Database
 from app.core.metrics import JOB_SECONDS
@@ -157,7 +158,7 @@ async def release(db: AsyncSession, held: Claim, *, error: str, max_attempts: in
         outbox.add(db, JobExhausted(job_id=held.job_id, kind=held.kind, subject=held.subject, reason=reason))
         log.error("job_exhausted", job=str(held.job_id), kind=held.kind, error=error)
         return
-    due = now() + service.backoff(held.attempt, first=REST_FIRST_SECONDS, most=REST_MOST_SECONDS)
+    due = now() + timedelta(seconds=doubled(held.attempt, first=REST_FIRST_SECONDS, most=REST_MOST_SECONDS))
     await service.requeue(db, held, due_at=due, error=error)
     outbox.add(db, JobDue(job_id=held.job_id, kind=held.kind, subject=held.subject), not_before=due)
     log.warning("job_requeued", job=str(held.job_id), kind=held.kind, attempt=held.attempt, error=error)

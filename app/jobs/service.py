@@ -195,8 +195,3 @@ async def _write(db: AsyncSession, claim: Claim, **values: Any) -> None:
     )
     if held.one_or_none() is None:
         raise ClaimLost(f"job {claim.job_id}, attempt {claim.attempt}")
-
-
-def backoff(attempts: int, *, first: float, most: float) -> timedelta:
-    """How long a job rests after its `attempts`-th failure."""
-    return timedelta(seconds=min(first * 2.0 ** min(max(attempts - 1, 0), 16), most))

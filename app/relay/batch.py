@@ -5,7 +5,6 @@ Only the oldest pending row of an aggregate can be claimed, and its followers co
 one aggregate and its order is kept.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import BigInteger, Boolean, Double, Text
 
+from app.core.backoff import doubled, spread
 from app.core.settings import OutboxSettings
 
 MAX_ERROR_CHARS = 500
@@ -125,6 +125,5 @@ def is_last_attempt(row: ClaimedRow, settings: OutboxSettings) -> bool:
 
 
 def rest_seconds(attempts: int, settings: OutboxSettings) -> float:
-    """Before the next attempt, after `attempts` + 1 failures: doubling, jittered in its upper half."""
-    most = min(settings.backoff_seconds * 2.0 ** min(attempts, 30), settings.backoff_max_seconds)
-    return random.uniform(most / 2, most)  # noqa: S311 - spreads load, guards nothing
+    """Before the next attempt, after `attempts` + 1 failures."""
+    return spread(doubled(attempts + 1, first=settings.backoff_seconds, most=settings.backoff_max_seconds))

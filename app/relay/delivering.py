@@ -8,9 +8,9 @@ every receiver must bear that. While Redis or the database is away nothing is co
 import asyncio
 import contextlib
 import json
-import random
 from dataclasses import dataclass
 
+from app.core.backoff import spread
 from app.core.clock import now
 from app.core.db import DATABASE_AWAY
 from app.core.metrics import DELIVERY_SECONDS
@@ -139,8 +139,7 @@ async def deliver_until(stop: asyncio.Event, relay: Relay, wakeup: Wakeup, poll_
             log.warning("batch_given_back", error=type(error).__name__)
             outcome = None
         if outcome is None or outcome.away:
-            # Jittered, so that several relays do not come back as one.
-            await _pause(stop, random.uniform(wait / 2, wait))  # noqa: S311
+            await _pause(stop, spread(wait))
             wait = min(wait * 2, WAIT_MOST_SECONDS)
             continue
         wait = WAIT_FIRST_SECONDS

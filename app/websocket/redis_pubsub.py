@@ -7,7 +7,6 @@ before that moment, the listener reads from the table.
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from app.core.backoff import doubled, spread
 from app.core.redis import Redis, RedisError, heed_cancellation
 from app.core.telemetry import get_logger
 
@@ -104,8 +104,7 @@ class RedisPubSub:
             for name in list(self._waiting):
                 self._release(name)
             failures = 0 if asyncio.get_running_loop().time() - started > RETRY_MAX_SECONDS else failures + 1
-            delay = min(RETRY_SECONDS * 2**failures, RETRY_MAX_SECONDS)
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnections, no secret
+            await asyncio.sleep(spread(doubled(failures + 1, first=RETRY_SECONDS, most=RETRY_MAX_SECONDS)))
 
     async def _session(self) -> None:
         """One connection, from its opening to its loss, which is always an exception: it must never heal silently."""

@@ -9,7 +9,7 @@ from app.core.telemetry import continued
 from app.jobs import service as jobs
 from app.jobs.claims import claim
 from app.jobs.errors import ClaimLost
-from app.jobs.service import Claim, backoff
+from app.jobs.service import Claim
 from tests.jobs.samples import change, event_types, events, new_job, read
 
 
@@ -123,8 +123,3 @@ async def test_a_job_can_be_postponed_until_somebody_dispatches_it(resources: Re
 async def test_an_unknown_job_is_none(resources: Resources) -> None:
     async with resources.db.session() as db:
         assert await jobs.find(db, uuid.uuid4()) is None
-
-
-def test_the_rest_after_a_failure_doubles_up_to_a_limit() -> None:
-    rests = [backoff(n, first=2, most=15).total_seconds() for n in (0, 1, 2, 3, 4, 400)]
-    assert rests == [2, 2, 4, 8, 15, 15]

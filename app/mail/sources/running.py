@@ -1,11 +1,11 @@
 """The process that looks for mail: every source at once, each begun again after a rest when it fails."""
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.backoff import spread
 from app.core.db import DATABASE_AWAY
 from app.core.process import lasting
 from app.core.resources import NotConfigured, Resources
@@ -53,7 +53,7 @@ async def _keep_running(resources: Resources, source: MailSource, stop: asyncio.
             rest = REST_FIRST_SECONDS
         log.warning("mail_source_away", source=source.name, reason=reason)
         await _note(resources, source.name, reason)
-        await rested(stop, random.uniform(rest / 2, rest))  # noqa: S311 - spreads load
+        await rested(stop, spread(rest))
         rest = min(rest * 2, REST_MOST_SECONDS)
 
 
