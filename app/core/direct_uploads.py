@@ -11,7 +11,8 @@ import boto3
 from botocore.config import Config
 
 from app.core.settings import StorageSettings
-from app.core.storage import PART, S3Storage, Storage, in_thread
+from app.core.storage import S3Storage, Storage
+from app.core.storage.s3 import PART, in_thread
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -14,7 +14,7 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.errors import Problem
 from app.core.resources import Resources
-from app.core.storage import StorageError
+from app.core.storage import StorageError, discard
 from app.core.telemetry import get_logger
 from app.files import service as files
 from app.files.errors import (
@@ -24,7 +24,6 @@ from app.files.errors import (
     UploadOffsetWrong,
 )
 from app.files.service import resumable
-from app.files.service.keeping import remove
 from app.files.tus import Checksum
 from app.models.base import uuid7
 from app.models.upload import ResumableUpload
@@ -81,7 +80,7 @@ class Appending:
                 return await self._finish(last)
             await self._grow()
         except Problem:
-            await remove(self.resources.storage, [piece.key for piece in self._waiting])
+            await discard(self.resources.storage, [piece.key for piece in self._waiting])
             raise
         return progress_of(self.upload)
 
@@ -155,15 +154,15 @@ class Appending:
                 expires_at = (await resumable.find(db, self.who, upload.id)).expires_at
         except Problem as refusal:
             if slot.key is not None:
-                await remove(storage, [slot.key])
+                await discard(storage, [slot.key])
             if isinstance(refusal, FileTypeNotAllowed):
                 # Sent again, it would be refused again.
                 async with self.resources.db.unit_of_work() as db:
                     keys = await resumable.give_up(db, self.who, upload.id)
-                await remove(storage, keys)
+                await discard(storage, keys)
             raise
         self._waiting.clear()
-        await remove(storage, keys)
+        await discard(storage, keys)
         return Progress(upload.length, upload.length, expires_at, file.id)
 
 

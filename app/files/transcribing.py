@@ -17,7 +17,7 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.resources import Resources
-from app.core.storage import chunks_of
+from app.core.storage import chunks_of, discard
 from app.files import service
 from app.files.recognition.merging import HeardPart, merged
 from app.files.recognition.result import (
@@ -31,7 +31,6 @@ from app.files.recognition.result import (
 )
 from app.files.recognition.text import clean
 from app.files.recognition_process import RecognitionProcess
-from app.files.service import keeping
 from app.files.speech.chain import Listened, listen, open_engines
 from app.files.speech.engine import Clip
 from app.files.speech.errors import SpeechFailed, SpeechUnavailable
@@ -100,14 +99,14 @@ async def hear_part(
     else:
         async with resources.db.unit_of_work() as db:
             await service.finish_part(db, claim, heard, limits=settings)
-    await keeping.remove(resources.storage, [work.key])
+    await discard(resources.storage, [work.key])
 
 
 async def give_up_part(resources: Resources, job_id: UUID, settings: RecognitionSettings) -> None:
     async with resources.db.unit_of_work() as db:
         key = await service.give_up_part(db, job_id, limits=settings)
     if key is not None:
-        await keeping.remove(resources.storage, [key])
+        await discard(resources.storage, [key])
 
 
 async def _waits(resources: Resources, claim: Claim, file_id: UUID | None = None) -> bool:

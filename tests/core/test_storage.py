@@ -11,7 +11,6 @@ import pytest
 from app.core.clock import now
 from app.core.settings import Settings, StorageSettings
 from app.core.storage import (
-    PART,
     LocalStorage,
     ObjectMissing,
     S3Storage,
@@ -19,6 +18,7 @@ from app.core.storage import (
     StorageError,
     open_storage,
 )
+from app.core.storage.s3 import PART
 from tests.factories.aws import aws
 
 BUCKET = "evidence"

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from app.core.direct_uploads import part_sizes
 from app.core.resources import Resources
 from app.core.settings import FileSettings, Settings, StorageSettings
-from app.core.storage import PART, open_storage
+from app.core.storage import open_storage
+from app.core.storage.s3 import PART
 from app.files.service import keeping
 from tests.factories.aws import aws
 from tests.factories.people import Person

@@ -14,6 +14,7 @@ from app.core.db import ReadSession
 from app.core.errors import Invalid, Problem, RateLimited, Unauthenticated, documented
 from app.core.idempotency import IdempotentRoute, streams_body
 from app.core.resources import Res
+from app.core.storage import discard
 from app.files import tus
 from app.files.appending import Appending, Progress, progress_of
 from app.files.errors import (
@@ -31,7 +32,6 @@ from app.files.errors import (
     UploadTooFragmented,
 )
 from app.files.service import resumable
-from app.files.service.keeping import remove
 from app.tickets.errors import TicketMissing
 
 BODY_TYPE = "application/offset+octet-stream"
@@ -220,7 +220,7 @@ async def end_resumable_upload(who: CurrentUser, upload_id: UUID, resources: Res
     """Give the upload up, and what was sent of it. A file that it has become stays."""
     async with resources.db.unit_of_work() as db:
         keys = await resumable.give_up(db, who, upload_id)
-    await remove(resources.storage, keys)
+    await discard(resources.storage, keys)
     return Response(status_code=204)
 
 

@@ -2,14 +2,13 @@
 belong to no row are removed."""
 
 import re
-from collections.abc import Iterable
 from datetime import timedelta
 
 from app.core.clock import now
 from app.core.db import Database
 from app.core.direct_uploads import direct_uploads
 from app.core.settings import FileSettings, StorageSettings
-from app.core.storage import ObjectMissing, Storage, StorageError
+from app.core.storage import ObjectMissing, Storage, StorageError, discard
 from app.core.telemetry import get_logger
 from app.files.repository import Policy, ProcessedFiles
 from app.files.repository.uploads import unknown_keys
@@ -25,15 +24,6 @@ ROWS = 500
 _OURS = re.compile(
     r"(uploads/|parts/|derived/|mail/)?\d{4}/\d\d/\d\d/(?:[0-9a-f-]{36}|\.[0-9a-f-]{36}\.[0-9a-f]{8}\.part)"
 )
-
-
-async def remove(storage: Storage, keys: Iterable[str]) -> None:
-    """Delete objects that no row has any more. What cannot be deleted now is collected later."""
-    for key in keys:
-        try:
-            await storage.delete(key)
-        except StorageError as error:
-            log.warning("object_left_behind", key=key, error=type(error).__name__)
 
 
 async def remove_unknown(db: Database, storage: Storage, key: str) -> None:
@@ -55,7 +45,7 @@ async def drop_direct(storage: Storage, settings: StorageSettings, key: str, tok
     try:
         await bucket.abort(key, token)
     except ObjectMissing:
-        await remove(storage, [key])
+        await discard(storage, [key])
     except StorageError as error:
         log.warning("upload_left_behind", key=key, error=type(error).__name__)
 
@@ -77,7 +67,7 @@ async def end_expired_uploads(db: Database, storage: Storage) -> None:
             keys = await resumable.end_expired(session, limit=ROWS)
         if not keys:
             return
-        await remove(storage, keys)
+        await discard(storage, keys)
 
 
 async def end_abandoned_files(db: Database) -> None:
@@ -135,5 +125,5 @@ async def collect_orphans(db: Database, storage: Storage, settings: FileSettings
 async def _collect(db: Database, storage: Storage, keys: list[str]) -> int:
     async with db.reading() as session:
         orphans = await unknown_keys(session, keys)
-    await remove(storage, orphans)
+    await discard(storage, orphans)
     return len(orphans)

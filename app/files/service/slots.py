@@ -4,10 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.core.storage import Storage, StorageError
-from app.core.telemetry import get_logger
-
-log = get_logger(__name__)
+from app.core.storage import Storage, discard
 
 
 @dataclass(slots=True)
@@ -26,8 +23,4 @@ async def slot_in(storage: Storage) -> AsyncIterator[Slot]:
         yield slot
     finally:
         if slot.key is not None and not slot.kept:
-            try:
-                await storage.delete(slot.key)
-            except StorageError as error:
-                # An object without a row; the day and id in its key let it be collected.
-                log.warning("object_left_behind", key=slot.key, error=type(error).__name__)
+            await discard(storage, [slot.key])

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.resources import Resources
-from app.core.storage import chunks_of
+from app.core.storage import chunks_of, discard
 from app.core.tasks import RECOGNITION_QUEUE, task
 from app.core.telemetry import get_logger, span
 from app.files import service
 from app.files.recognition.result import RecognitionFailed
 from app.files.rendering.result import Rendered, RenderLimits, renders
-from app.files.service.keeping import remove
 from app.files.service.rendering import Rendering, ToRender
 from app.files.tasks import recognition
 from app.jobs.service import Claim
@@ -42,7 +41,7 @@ async def render_file(resources: Resources, claim: Claim) -> None:
     async with resources.db.unit_of_work() as db:
         noted = await service.complete_rendering(db, claim, made)
     if not noted:
-        await remove(resources.storage, [one.key for one in made.values()])
+        await discard(resources.storage, [one.key for one in made.values()])
 
 
 @task(name="files.give_up_rendering", time_limit=60)

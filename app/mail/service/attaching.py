@@ -11,7 +11,7 @@ from app.core.auth import Principal
 from app.core.clock import now
 from app.core.resources import Resources
 from app.core.settings import FileSettings
-from app.core.storage import StorageError, chunked
+from app.core.storage import chunked, discard
 from app.core.telemetry import get_logger
 from app.files import service as files
 from app.files.errors import FileEmpty, FileMissing, FileTooLarge, FileTypeNotAllowed, QuotaExceeded
@@ -93,12 +93,8 @@ async def add(
 
 async def let_go(resources: Resources, held: Sequence[Held]) -> None:
     """Remove the bytes that no file has. Only after a commit: what a failed one leaves behind is collected later."""
-    for one in held:
-        if one.slot.key is not None and not one.added:
-            try:
-                await resources.storage.delete(one.slot.key)
-            except StorageError as error:
-                log.warning("object_left_behind", key=one.slot.key, error=type(error).__name__)
+    keys = [one.slot.key for one in held if one.slot.key is not None and not one.added]
+    await discard(resources.storage, keys)
 
 
 async def hang(db: AsyncSession, session_id: UUID | None = None) -> int:

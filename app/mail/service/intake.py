@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
 from app.core.resources import Resources
-from app.core.storage import StorageError, chunked
+from app.core.storage import chunked, discard
 from app.core.telemetry import get_logger
 from app.jobs import service as jobs
 from app.mail import repository
@@ -65,7 +65,7 @@ async def receive(resources: Resources, mail: Incoming, *, along: Along | None =
     # Should the commit fail, nobody knows whether the row is there: the bytes stay, and are collected if it is not.
     taken = await _add(resources, mail, digest=digest, key=key, size=len(mail.raw), along=along)
     if not taken.new:
-        await _forget(resources, key)
+        await discard(resources.storage, [key])
     return taken
 
 
@@ -120,10 +120,3 @@ async def _count(db: AsyncSession, source: str) -> None:
             set_={"taken": MailSource.taken + 1, "looked_at": more.excluded.looked_at},
         )
     )
-
-
-async def _forget(resources: Resources, key: str) -> None:
-    try:
-        await resources.storage.delete(key)
-    except StorageError as error:
-        log.warning("object_left_behind", key=key, error=type(error).__name__)

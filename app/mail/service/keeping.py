@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.clock import now
 from app.core.resources import Resources
 from app.core.settings import Settings
-from app.core.storage import StorageError
+from app.core.storage import discard
 from app.core.telemetry import get_logger
 from app.mail import repository
 from app.mail.service import attaching, sending
@@ -34,12 +34,7 @@ async def retire_raw(resources: Resources) -> int:
     while more:
         async with resources.db.unit_of_work() as db:
             keys = await repository.drop_raw(db, days=days, limit=ROWS)
-        for key in keys:
-            try:
-                await resources.storage.delete(key)
-            except StorageError as error:
-                # No row has it any more: it is collected as every such object is.
-                log.warning("object_left_behind", key=key, error=type(error).__name__)
+        await discard(resources.storage, keys)
         retired, more = retired + len(keys), len(keys) == ROWS
     if retired:
         log.info("mails_retired", mails=retired)
