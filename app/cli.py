@@ -185,17 +185,27 @@ def evaluate_search(
 
 @knowledge.command("load")
 def load_knowledge(
-    folder: Annotated[Path, typer.Argument(help="Markdown, text, HTML, PDF and office files, also in folders below.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders (Markdown, text, HTML, PDF, office files; those below too), files, addresses of web pages.",
+        ),
+    ],
     *,
     username: Annotated[str, typer.Option(help="A member of staff.")] = "admin",
     url: Annotated[str | None, typer.Option(help="Of the API; left out: this installation's.")] = None,
     role: Annotated[list[str] | None, typer.Option(help="Who may read them; left out: everybody.")] = None,
     team: Annotated[list[str] | None, typer.Option(help="Which teams may read them.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds, until all of them can be found.")] = 3600,
 ) -> None:
-    """Load a folder of documents; again, to replace what changed. Asks for a password unless the settings hold it."""
-    named = [str(folder), "--username", username, *(["--url", url] if url else [])]
+    """Load documents; again, to replace what changed. Asks for a password unless EVIDESK_ADMIN_PASSWORD is the admin's.
+
+    Exit 1 if one of them cannot be read, 2 if there is none, or no desk that lets you in.
+    """
+    named = [f"--username={username}", f"--wait={wait:g}", *([f"--url={url}"] if url else [])]
     readers = [*(f"--role={one}" for one in role or ()), *(f"--team={one}" for one in team or ())]
-    _become("app.commands.load_knowledge", *named, *readers, needs=[])
+    _become("app.commands.load_knowledge", *named, *readers, "--", *sources, needs=[])
 
 
 @knowledge.command()

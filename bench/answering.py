@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.commands.evaluate_answers import desk
-from app.commands.evaluate_knowledge import QuestionLine, ingest
+from app.commands.evaluate_knowledge import ingest
+from app.commands.evaluation_files import QuestionLine
 from app.commands.own_schema import database_address, own_schema
 from app.core.auth import Principal
 from app.core.resources import Resources

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.commands.evaluate_answers import Outcome, figures, risk_coverage
 from app.commands.evaluate_answers import run as evaluate
-from app.commands.evaluate_knowledge import DocumentLine, QuestionLine, read_lines
+from app.commands.evaluation_files import DocumentLine, QuestionLine, read_lines
 from app.commands.own_schema import database_address
 from app.core.settings import get_settings
 from app.grounding.outcome import Reason

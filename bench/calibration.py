@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.progress import Progress
 from scipy.optimize import minimize  # type: ignore[import-untyped] # ships no types
 
-from app.commands.evaluate_knowledge import READER, DocumentLine, QuestionLine, ingest
+from app.commands.evaluate_knowledge import READER, ingest
+from app.commands.evaluation_files import DocumentLine, QuestionLine
 from app.commands.own_schema import database_address, own_schema
 from app.core.settings import get_settings
 from app.grounding.confidence import FIGURES, figures

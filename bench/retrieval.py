@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
-from app.commands.evaluate_knowledge import DocumentLine, QuestionLine, read_lines
 from app.commands.evaluate_knowledge import run as evaluate
+from app.commands.evaluation_files import DocumentLine, QuestionLine, read_lines
 from app.commands.own_schema import database_address
 from app.core.settings import get_settings
 from bench.answers import DATA, SETS

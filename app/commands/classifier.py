@@ -1,6 +1,7 @@
 """Train the classifier on one export of labelled tickets and judge it on another: nothing is stored."""
 
 import argparse
+import codecs
 import csv
 import json
 import os
@@ -22,6 +23,8 @@ MAX_CELL = 2**31 - 1
 VECTOR_CHARS = 300
 """Sentence vectors take most of the time, in proportion to their text: they see its start, the terms all."""
 MIN_ROWS = 10
+SEPARATORS = ",;\t"
+"""The first of those that name most of the columns."""
 MAX_ROWS = 12_000
 """Training takes time with their cube and memory with their square: with these, minutes and about 3 GB."""
 MAX_LABELS = 200
@@ -47,13 +50,11 @@ def read(path: Path, columns: list[str], label: str) -> Table:
     if label in columns:
         raise UnusableTable(f"{label} is to be told from the text, and cannot be part of it.")
     csv.field_size_limit(MAX_CELL)
-    texts, labels, skipped = [], [], 0
+    texts, labels, skipped, rows = [], [], 0, None
     try:
+        separator = _separator(path, [*columns, label])
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = csv.DictReader(file)
-            there = rows.fieldnames or []
-            if missing := [name for name in (*columns, label) if name not in there]:
-                raise UnusableTable(f"{path} has no column {', '.join(missing)}; it has: {', '.join(there) or 'none'}.")
+            rows = csv.DictReader(file, delimiter=separator)
             for row in rows:
                 if name := (row[label] or "").strip():
                     texts.append(cleaned("\n".join(filter(None, (row[column] for column in columns)))))
@@ -63,10 +64,39 @@ def read(path: Path, columns: list[str], label: str) -> Table:
     except OSError as error:
         raise UnusableTable(f"{path} cannot be read: {error.strerror}.") from error
     except csv.Error as error:
-        raise UnusableTable(f"{path} is no usable CSV: {error}.") from error
+        where = f", line {rows.line_num}" if rows is not None else ""
+        raise UnusableTable(f"{path}{where}: this is no usable CSV: {error}.") from error
     if skipped:
         _say(f"{path}: {skipped} rows without {label} are left out")
     return Table(texts, labels)
+
+
+def _separator(path: Path, columns: list[str]) -> str:
+    """Of a table that has these columns. Says where it is not UTF-8. Raises UnusableTable, OSError, csv.Error."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise UnusableTable(f"{path} is UTF-16; save it as UTF-8.")
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                _say(f"{path}, line {number}: this is not UTF-8; what cannot be read counts as unknown characters")
+                break
+    headers = {separator: _header(path, separator) for separator in SEPARATORS}
+    if not any(headers.values()):
+        raise UnusableTable(f"{path} is empty; its first line must name the columns.")
+    found = max(headers, key=lambda separator: sum(name in headers[separator] for name in columns))
+    there = headers[found]
+    if missing := [name for name in columns if name not in there]:
+        raise UnusableTable(f"{path} has no column {', '.join(missing)}; it has: {', '.join(there)}.")
+    if twice := [name for name in columns if there.count(name) > 1]:
+        raise UnusableTable(f"{path} has the column {', '.join(twice)} more than once.")
+    return found
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return next(csv.reader(file, delimiter=separator), [])
 
 
 def learnable(table: Table) -> Table:
@@ -91,7 +121,10 @@ def learnable(table: Table) -> Table:
     table = Table([table.texts[row] for row in rows], [table.labels[row] for row in rows])
     labels = len(set(table.labels))
     if len(rows) < MIN_ROWS or labels < 2:
-        raise UnusableTable(f"Training needs {MIN_ROWS} different texts and two labels that occur twice or more.")
+        raise UnusableTable(
+            f"Training needs {MIN_ROWS} different texts and two labels that occur twice or more; "
+            f"there are {len(rows)} texts of {labels} such labels."
+        )
     if labels > MAX_LABELS:
         raise UnusableTable(f"There are {labels} labels; {MAX_LABELS} can be learned. Is the column the right one?")
     return table

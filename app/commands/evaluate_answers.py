@@ -4,20 +4,19 @@ Documents go through the product's own ingestion, questions through its retrieva
 schema of their own. A question counts as answered right when the answer cites a relevant document.
 """
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai_config import service as ai_config
-from app.commands.evaluate_knowledge import DocumentLine, QuestionLine, chosen, ingest, tell
-from app.commands.own_schema import database_address, own_schema
+from app.commands.evaluate_knowledge import ingest, tell
+from app.commands.evaluation_files import DocumentLine, QuestionLine, chosen
+from app.commands.own_schema import measured, own_schema
+from app.commands.progress import Shown
 from app.core.auth import Principal, Role, TokenSigner
 from app.core.breakers import Breakers
 from app.core.db import Database
@@ -137,19 +136,16 @@ def _share(part: int, whole: int) -> float | None:
 async def run(
     address: str, settings: Settings, documents: Sequence[DocumentLine], questions: Sequence[QuestionLine]
 ) -> list[Outcome]:
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Shown() as progress:
         async with own_schema(address, settings) as database:
             return await outcomes(database, documents, questions, progress)
 
 
 def main() -> None:
     documents, questions, as_json = chosen("evidesk answers evaluate")
-    if not documents or not questions:
-        sys.exit("There must be documents and questions.")
     settings = get_settings()
-    with database_address(settings) as address:
-        found = figures(asyncio.run(run(address, settings, documents, questions)))
-    tell(found, as_json=as_json)
+    found = measured(settings, lambda address: run(address, settings, documents, questions))
+    tell(figures(found), as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -5,24 +5,21 @@ the same documents whole: BM25, the sentence model, and their reciprocal rank fu
 Kekäläinen (2002) with binary relevance, over the questions that have relevant documents.
 """
 
-import argparse
 import asyncio
 import json
 import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
-from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import text
 
-from app.commands.own_schema import database_address, own_schema
+from app.commands.evaluation_files import DocumentLine, QuestionLine, chosen, refuse
+from app.commands.own_schema import measured, own_schema
+from app.commands.progress import Shown
 from app.core.auth import Principal, Role
 from app.core.db import Database
 from app.core.settings import get_settings
@@ -30,59 +27,13 @@ from app.inference.embedding import default_embedder
 from app.inference.reranking import reranker_of
 from app.knowledge import ranking
 from app.knowledge import service as knowledge
-from app.knowledge.schemas import DocumentIn
 from app.tickets import service as tickets
 
 DEPTH = 10
 READER = Principal(user_id=1, username="reader", role=Role.CUSTOMER)
 """A customer, so that the filter by reader works in every query as it does for one."""
-TITLE_CHARS = 300
 EMBEDDED_CHARS = 4_000
-
-Line = TypeVar("Line", bound=BaseModel)
-
-
-class DocumentLine(BaseModel):
-    id: str
-    text: str = Field(min_length=1)
-    title: str | None = None
-
-    def titled(self) -> str:
-        """Its title, else its first line."""
-        lines = (self.title or self.text).strip().splitlines()
-        return (lines[0].strip() if lines else "")[:TITLE_CHARS] or self.id[:TITLE_CHARS]
-
-
-class QuestionLine(BaseModel):
-    id: str
-    question: str = Field(min_length=1)
-    relevant: list[str] = Field(default_factory=list)
-    answerable: bool = True
-
-
-class UnreadableLine(Exception):
-    """Says which line of which file, and what is wrong with it."""
-
-
-def read_lines(path: Path, kind: type[Line]) -> list[Line]:
-    """One JSON object a line. Raises UnreadableLine."""
-    rows: list[Line] = []
-    number = 0
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                number += 1
-                if line.strip():
-                    rows.append(kind.model_validate_json(line))
-    except OSError as error:
-        raise UnreadableLine(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UnreadableLine(f"{path} is not UTF-8") from error
-    except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise UnreadableLine(f"{path}, line {number}: {where} {problem['msg']}") from error
-    return rows
+STEMMED_CHARS = 200_000
 
 
 async def ingest(database: Database, documents: Sequence[DocumentLine], progress: Progress) -> dict[UUID, str]:
@@ -90,8 +41,7 @@ async def ingest(database: Database, documents: Sequence[DocumentLine], progress
     names: dict[UUID, str] = {}
     for line in progress.track(documents, description="Indexing documents"):
         async with database.unit_of_work() as db:
-            document = DocumentIn(title=line.titled(), text=line.text.replace("\x00", " "))
-            made = await knowledge.create(db, tickets.DESK, document=document, start=False)
+            made = await knowledge.create(db, tickets.DESK, document=line.document(), start=False)
         await knowledge.index(database, made.doc_id, made.version)
         names[made.doc_id] = line.id
     return names
@@ -150,13 +100,13 @@ async def _by_words(
     database: Database, documents: Sequence[DocumentLine], asked: Sequence[QuestionLine]
 ) -> list[list[str]]:
     """Okapi BM25 over whole documents, with PostgreSQL's English stems."""
-    counts = [await _stems(database, line.text) for line in documents]
+    counts = [await stems(database, line.text) for line in documents]
     lengths = [sum(one.values()) for one in counts]
     mean_words = sum(lengths) / max(len(lengths), 1)
     containing = Counter(term for one in counts for term in one)
     orders = []
     for question in asked:
-        terms = [term for term in await _stems(database, question.question) if containing[term]]
+        terms = [term for term in await stems(database, question.question) if containing[term]]
         weights = {term: ranking.weight(len(documents), containing[term]) for term in terms}
         scores = [
             ranking.bm25({t: one[t] for t in terms if t in one}, weights, words=length, mean_words=mean_words)
@@ -166,10 +116,15 @@ async def _by_words(
     return orders
 
 
-async def _stems(database: Database, said: str) -> dict[str, int]:
+async def stems(database: Database, said: str) -> Counter[str]:
+    """In pieces: PostgreSQL refuses a text whose stems fill more than a megabyte."""
     query = text("SELECT lexeme, cardinality(positions) FROM unnest(to_tsvector('english', :said))")
+    counted: Counter[str] = Counter()
     async with database.reading() as db:
-        return {lexeme: count or 1 for lexeme, count in await db.execute(query, {"said": said.replace("\x00", " ")})}
+        for start in range(0, len(said), STEMMED_CHARS):
+            for lexeme, count in await db.execute(query, {"said": said[start : start + STEMMED_CHARS]}):
+                counted[lexeme] += count or 1
+    return counted
 
 
 def _by_meaning(documents: Sequence[DocumentLine], asked: Sequence[QuestionLine]) -> list[list[str]]:
@@ -194,22 +149,9 @@ def _fused(first: Sequence[str], second: Sequence[str]) -> list[str]:
 
 
 async def run(address: str, documents: Sequence[DocumentLine], questions: Sequence[QuestionLine]) -> dict[str, float]:
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Shown() as progress:
         async with own_schema(address, get_settings()) as database:
             return await evaluate(database, documents, questions, progress)
-
-
-def chosen(program: str) -> tuple[list[DocumentLine], list[QuestionLine], bool]:
-    """What the command line names, and whether figures are wanted as JSON. Ends the program where it cannot be read."""
-    parser = argparse.ArgumentParser(prog=program)
-    parser.add_argument("--documents", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--json", action="store_true")
-    named = parser.parse_args()
-    try:
-        return read_lines(named.documents, DocumentLine), read_lines(named.questions, QuestionLine), named.json
-    except UnreadableLine as error:
-        sys.exit(str(error))
 
 
 def tell(figures: Mapping[str, object], *, as_json: bool) -> None:
@@ -222,10 +164,9 @@ def tell(figures: Mapping[str, object], *, as_json: bool) -> None:
 
 def main() -> None:
     documents, questions, as_json = chosen("evidesk knowledge evaluate")
-    if not documents or not any(question.relevant for question in questions):
-        sys.exit("There must be documents, and a question with relevant ones.")
-    with database_address(get_settings()) as address:
-        figures = asyncio.run(run(address, documents, questions))
+    if not any(question.relevant for question in questions):
+        refuse("No question names a relevant document, so that there is nothing to measure.")
+    figures = measured(get_settings(), lambda address: run(address, documents, questions))
     tell(figures, as_json=as_json)
 
 

@@ -4,22 +4,46 @@ A run holds an advisory lock on its schema's name while it lives. One that was k
 holds; the next run drops it.
 """
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.db import Database
+from app.commands.evaluation_files import refuse
+from app.core.db import Database, DatabaseUnreachable
 from app.core.settings import Settings
 from app.embedded.data_plane import DataPlane
 from app.embedded.instance import Instance
+from app.embedded.process import StartFailed
+from app.inference.errors import ModelUnavailable
 from app.models import Base
 
 PREFIX = "evidesk_evaluation_"
+INTERRUPTED = 130
+
+T = TypeVar("T")
+
+
+def measured(settings: Settings, measure: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+    """What `measure` finds on the database whose address it is given. Ends the program where there is none."""
+    try:
+        with database_address(settings) as address:
+            return asyncio.run(measure(address))
+    except DatabaseUnreachable as error:
+        refuse(f"The database cannot be reached ({error}). Is DATABASE_URL right?")
+    except StartFailed as error:
+        refuse(str(error))
+    except ModelUnavailable as error:
+        refuse(error.detail)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 @contextmanager

@@ -30,8 +30,10 @@ from app.embedded.services import (
 )
 from app.embedded.supervisor import Supervisor
 
-READY_SECONDS = 180.0
-"""The first start reads every model from a cold disk."""
+READY_SECONDS = 600.0
+"""The first start reads every model from a cold disk, perhaps on a machine with much else to do."""
+PATIENCE_SECONDS = 20.0
+"""After as long without a word, it says what it waits for."""
 GIVE_UP_AFTER = 5
 """Failures in a row of one service while starting; later it is tried for ever."""
 
@@ -187,14 +189,18 @@ class Up:
 
     async def _until_ready(self) -> None:
         doors = [f"{self.addresses.http}/ready", self.addresses.mcp.removesuffix("/mcp") + "/health"]
-        deadline = time.monotonic() + READY_SECONDS
+        began = told = time.monotonic()
         async with httpx2.AsyncClient(timeout=5.0, trust_env=False) as client:
             while doors or not all(service.steady for service in self._supervisor.services):
                 for service in self._supervisor.services:
                     if service.failures >= GIVE_UP_AFTER:
                         raise StartFailed(f"{service.name} does not stay up. See {service.log}.")
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if now > began + READY_SECONDS:
                     raise StartFailed(f"Not ready within {READY_SECONDS:.0f} s; see {self._logs}. No answer: {doors}")
+                if now > told + PATIENCE_SECONDS:
+                    told = now
+                    self.say(f"Still starting after {now - began:.0f} s; no answer yet: {', '.join(doors)}")
                 await self._unless_stopped(asyncio.sleep(0.2))
                 with suppress(httpx2.TransportError):
                     if doors and (await client.get(doors[0])).status_code == httpx2.codes.OK:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.commands import classifier as command
-from app.commands.classifier import UNUSABLE, main
+from app.commands.classifier import UNUSABLE, Table, UnusableTable, main, read
 
 WORDS = {
     "billing": ["invoice charged twice", "refund the payment", "credit card was debited", "wrong amount on my bill"],
@@ -73,6 +73,7 @@ def test_two_labels_are_enough_and_the_figures_can_be_read_by_a_person(
     ("names", "rows", "words"),
     [
         (("title", "body", "queue"), [("a", "b", "c")], "has no column subject; it has: title, body, queue."),
+        (("subject", "body", "queue", "body"), [("a", "b", "c")], "has the column body more than once."),
         (("subject", "body", "queue"), [("a", "b", "c")] * 20, "Training needs 10 different texts and two labels"),
         (("subject", "body", "queue"), [], "Training needs 10 different texts and two labels"),
         (("subject", "body", "queue"), [(f"case {n}", "", "one") for n in range(20)], "two labels that occur twice"),
@@ -130,4 +131,28 @@ def test_rows_cut_short_a_byte_order_mark_and_a_foreign_encoding_are_read(
     odd = tmp_path / "b.csv"
     odd.write_bytes("\ufeffqueue,subject,body\naccess,password reset fails\nbilling\n".encode() + b"access,\xfc\xff,\n")
     assert call(train, odd, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["n"] == 3
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n"] == 3
+    assert "b.csv, line 4: this is not UTF-8" in said.err
+
+
+def test_semicolons_and_tabs_separate_cells_too(tmp_path: Path) -> None:
+    for separator in ";\t":
+        odd = tmp_path / "odd.csv"
+        odd.write_bytes(
+            f"\ufeffid{separator}body{separator}queue\r\n1{separator}printers, paper{separator}d\r\n".encode()
+        )
+        assert read(odd, ["body"], "queue") == Table(["printers, paper"], ["d"])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty; its first line must name the columns."),
+        ("subject,body,queue\n".encode("utf-16"), "is UTF-16; save it as UTF-8."),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(UnusableTable, match=words):
+        read(tmp_path / "a.csv", ["subject", "body"], "queue")

@@ -49,8 +49,11 @@ def evidesk(*words: str) -> tuple[int, str]:
         (["knowledge", "reindex"], ["-m", "app.commands.reindex"]),
         (["openapi", "x.json"], ["-m", "app.commands.openapi", "x.json"]),
         (
-            ["knowledge", "load", "docs", "--role", "agent", "--team", "billing"],
-            ["-m", "app.commands.load_knowledge", "docs", "--username", "admin", "--role=agent", "--team=billing"],
+            ["knowledge", "load", "docs", "https://example.com/", "--role", "agent", "--team", "billing"],
+            [
+                *("-m", "app.commands.load_knowledge", "--username=admin", "--wait=3600"),
+                *("--role=agent", "--team=billing", "--", "docs", "https://example.com/"),
+            ],
         ),
     ],
 )

@@ -6,8 +6,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.commands import evaluate_knowledge
-from app.commands.evaluate_knowledge import QuestionLine, UnreadableLine, ndcg, read_lines, recall, reciprocal_rank
-from app.commands.own_schema import PREFIX, database_address, own_schema
+from app.commands.evaluate_knowledge import ndcg, recall, reciprocal_rank
+from app.commands.own_schema import PREFIX, database_address, measured, own_schema
 from app.core.db import Database
 from app.core.settings import Settings
 
@@ -46,8 +46,16 @@ def test_figures_come_as_one_json_line(
     assert (figures["ndcg_at_10"], figures["recall_at_10"], figures["mrr"], figures["n"]) == (1, 1, 1, 2)
     assert 0 < figures["bm25"] <= 1
     monkeypatch.setattr("sys.argv", [*named[:3], "--questions", str(write(tmp_path / "none", [QUESTIONS[2]]))])  # type: ignore[list-item]
-    with pytest.raises(SystemExit, match="There must be documents"):
+    with pytest.raises(SystemExit, match="2"):
         evaluate_knowledge.main()
+    assert "there is nothing to measure" in capsys.readouterr().err
+
+
+def test_a_database_that_is_away_is_no_traceback(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    away = settings.model_copy(update={"database_url": SecretStr("postgresql://nobody@127.0.0.1:9/nothing")})
+    with pytest.raises(SystemExit, match="2"):
+        measured(away, lambda address: evaluate_knowledge.run(address, [], []))
+    assert "The database cannot be reached" in capsys.readouterr().err
 
 
 async def test_the_schema_is_gone_afterwards_and_so_is_one_that_a_killed_run_left(settings: Settings) -> None:
@@ -65,13 +73,12 @@ async def test_the_schema_is_gone_afterwards_and_so_is_one_that_a_killed_run_lef
     await database.dispose()
 
 
-@pytest.mark.parametrize(("content", "said"), [(b'{"id": "x"}\n', "line 1: question"), (b"\xff", "not UTF-8")])
-def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
-    (tmp_path / "q").write_bytes(content)
-    with pytest.raises(UnreadableLine, match=said):
-        read_lines(tmp_path / "q", QuestionLine)
-    with pytest.raises(UnreadableLine, match="No such file"):
-        read_lines(tmp_path / "missing", QuestionLine)
+async def test_a_document_with_more_stems_than_the_database_takes_at_once_is_counted_whole(settings: Settings) -> None:
+    with database_address(settings) as address:
+        database = Database(address)
+    said = "printer " + " ".join(f"word{number}" for number in range(150_000)) + " printer"
+    assert (await evaluate_knowledge.stems(database, said))["printer"] == 2
+    await database.dispose()
 
 
 def test_measures_are_those_of_the_books() -> None:
