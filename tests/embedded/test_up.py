@@ -67,7 +67,7 @@ class Running:
 
     def end(self, seconds: float = 40.0) -> int:
         code = self.process.wait(seconds)
-        while (line := self._lines.get(timeout=5)) is not None:
+        while (line := self._lines.get(timeout=30)) is not None:
             self.said.append(line)
         return code
 

@@ -29,7 +29,7 @@ from tests.faults.room import FIRST_ATTEMPT_SECONDS, KIND
 
 PATIENCE_SECONDS = 100.0
 """A process may need a good part of it to start on a busy machine."""
-LEASE_SECONDS = 1.5
+LEASE_SECONDS = 2.5
 
 
 def small_settings(plane: DataPlane, directory: Path) -> Settings:
@@ -182,7 +182,7 @@ class Site:
         """A subscription that is known to stand."""
         async with self.resources.redis.pubsub() as heard:
             await heard.subscribe(f"ws:{channel}")
-            await heard.get_message(timeout=5.0)
+            await heard.get_message(timeout=30.0)
             yield heard
 
 

@@ -50,11 +50,11 @@ async def test_a_worn_out_settled_or_unknown_job_is_nobodys(resources: Resources
 
 
 async def test_the_lease_is_renewed_for_as_long_as_the_work_goes_on(resources: Resources) -> None:
-    brief = with_jobs(resources, lease_seconds=2)
+    brief = with_jobs(resources, lease_seconds=4)
     job_id = await new_job(resources)
     async with hold(brief, job_id) as held:
         assert held is not None
-        await asyncio.sleep(3)
+        await asyncio.sleep(5)
         assert await claim(brief, job_id) is None
         async with resources.db.unit_of_work() as db:
             await jobs.succeed(db, held)
@@ -81,7 +81,7 @@ async def test_the_time_a_job_took_is_measured(resources: Resources) -> None:
 
 
 async def test_a_holder_whose_claim_was_taken_is_stopped(resources: Resources) -> None:
-    brief = with_jobs(resources, lease_seconds=0.3)
+    brief = with_jobs(resources, lease_seconds=1.5)
     job_id = await new_job(resources)
     started = time.monotonic()
 

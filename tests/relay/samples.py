@@ -92,12 +92,12 @@ async def listening(resources: Resources, *channels: str) -> AsyncIterator[PubSu
     async with resources.redis.pubsub() as heard:
         await heard.subscribe(*(f"ws:{channel}" for channel in channels))
         for _ in channels:
-            await heard.get_message(timeout=5.0)
+            await heard.get_message(timeout=30.0)
         yield heard
 
 
 async def next_messages(heard: PubSub, count: int) -> list[dict[str, Any]]:
-    found = [await heard.get_message(ignore_subscribe_messages=True, timeout=5.0) for _ in range(count)]
+    found = [await heard.get_message(ignore_subscribe_messages=True, timeout=30.0) for _ in range(count)]
     return [json.loads(message["data"]) for message in found if message is not None]
 
 

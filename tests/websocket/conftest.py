@@ -38,7 +38,7 @@ Document = dict[str, Any]
 TALKATIVE: Document = {"messages_per_minute": 10_000}
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     for _ in range(int(seconds / 0.01)):
         if condition():
             return

@@ -15,7 +15,7 @@ async def cancelled_after(url: str, turns: int, *, channel: str | None = None) -
     for _ in range(turns):
         await asyncio.sleep(0)
     running.cancel()
-    ended, _ = await asyncio.wait([running], timeout=2.0)
+    ended, _ = await asyncio.wait([running], timeout=15.0)
     running.cancel()
     if adding is not None:
         adding.cancel()
