@@ -138,9 +138,10 @@ class Feeds:
             self.pubsub.remove(feed.channel)
 
     async def _replay(self, subscription: Subscription, after: int) -> Joined:
-        channel = subscription.feed.channel
+        channel, stood = subscription.feed.channel, subscription.feed.position
         history = await self._histories.get((channel, after))
-        newest, missed = max(history.newest, subscription.feed.position), history.missed
+        # `stood` counts where the table was pruned; what the feed has passed on since then is held.
+        newest, missed = max(history.newest, stood), history.missed
         if missed and missed[0].seq == after + 1 and len(missed) <= self._replay_limit:
             subscription.position = missed[-1].seq
             return Joined(subscription, missed[-1].seq, True, missed)

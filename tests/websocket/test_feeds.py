@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -15,7 +15,7 @@ from app.websocket import feed as module
 from app.websocket import redis_pubsub
 from app.websocket.feed import Joined
 from app.websocket.feeds import Feeds
-from app.websocket.repository import DATABASE_AWAY
+from app.websocket.repository import DATABASE_AWAY, History, NotificationRepository
 from tests.websocket.conftest import Gate, Publisher, until
 
 CHANNEL = "ticket:1"
@@ -149,6 +149,28 @@ async def test_what_is_published_while_one_joins_is_neither_lost_nor_repeated(
     assert reader.seqs == []
     await joined.subscription.go_live(joined.missed)
     assert reader.seqs == [2, 3, 4]
+
+
+async def test_what_arrives_while_the_table_is_asked_is_not_taken_for_lost(
+    feeds: Feeds, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publisher.push(CHANNEL)
+    first, reader = Reader(), Reader()
+    await _watch(feeds, first)
+    read = NotificationRepository.histories
+
+    async def slowly(
+        self: NotificationRepository, asked: Collection[tuple[str, int]], *, limit: int
+    ) -> dict[tuple[str, int], History]:
+        found = await read(self, asked, limit=limit)
+        await publisher.push(CHANNEL)
+        await until(lambda: first.seqs == [2])
+        return found
+
+    monkeypatch.setattr(NotificationRepository, "histories", slowly)
+    joined = await _watch(feeds, reader, after=1)
+    assert (joined.seq, joined.recovered) == (1, True)
+    assert reader.seqs == [2]
 
 
 async def test_one_who_reads_too_slowly_for_what_arrives_meanwhile_is_dropped(
