@@ -155,8 +155,7 @@ class Feeds:
             position = await self._positions.get(feed.channel)
         except DATABASE_AWAY:
             # Whoever comes next tries anew.
-            self._feeds.pop(feed.channel, None)
-            self.pubsub.remove(feed.channel)
+            self._forget(feed)
             raise
         feed.position = position
         feed.opening = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -133,6 +133,33 @@ async def test_a_feed_that_cannot_open_does_not_trouble_one_who_has_left(
         await asyncio.wait([joining])
         await asyncio.sleep(0.3)
         assert len(feeds) == 0
+
+
+async def test_a_feed_that_was_left_before_it_failed_does_not_take_its_successor_with_it(
+    feeds: Feeds, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, fails = asyncio.Event(), asyncio.Event()
+    read = NotificationRepository.newest
+
+    async def first_fails(self: NotificationRepository, channels: Sequence[str]) -> dict[str, int]:
+        if asked.is_set():
+            return await read(self, channels)
+        asked.set()
+        await fails.wait()
+        raise ConnectionResetError
+
+    monkeypatch.setattr(NotificationRepository, "newest", first_fails)
+    left = asyncio.create_task(_join(feeds, Reader()))
+    await asked.wait()
+    left.cancel()
+    await asyncio.wait([left])
+    reader = Reader()
+    joining = asyncio.create_task(_watch(feeds, reader))
+    await asyncio.sleep(0)
+    fails.set()
+    await joining
+    await publisher.push(CHANNEL)
+    await until(lambda: reader.seqs == [1])
 
 
 async def test_what_is_published_while_one_joins_is_neither_lost_nor_repeated(
