@@ -56,7 +56,7 @@ async def test_a_notification_of_the_time_without_redis_is_published_when_it_is_
     site.restart_redis()
     async with site.listening("talk") as heard:
         site.thaw(relay)
-        message = await heard.get_message(ignore_subscribe_messages=True, timeout=20.0)
+        message = await heard.get_message(ignore_subscribe_messages=True, timeout=100.0)
     assert message is not None
     assert json.loads(message["data"])["data"] == {"words": "while it was away"}
     async with site.resources.db.session() as db:

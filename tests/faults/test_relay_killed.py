@@ -27,7 +27,7 @@ async def test_a_relay_killed_between_claim_and_delivery_is_replaced_and_the_eve
     gate.unlink()
     async with site.listening(f"held:{job.id}") as heard:
         site.start_relay("second")
-        message = await heard.get_message(ignore_subscribe_messages=True, timeout=20.0)
+        message = await heard.get_message(ignore_subscribe_messages=True, timeout=100.0)
     assert message is not None
     assert json.loads(message["data"])["seq"] == 1
     await site.until_row("SELECT state = 'succeeded' FROM jobs WHERE id = :id", id=job.id)

@@ -30,7 +30,7 @@ SET_UP = AwsSettings(
     resolution_endpoint="hours",
     answer_model=NOVA,
     embed_model=TITAN,
-    timeout_seconds=10,
+    timeout_seconds=60,
 )
 TEXT = "Write to jane.doe@example.com: the VPN is down."
 ASKED: dict[str, dict[str, Any]] = {

@@ -111,6 +111,8 @@ def _config(caller: Caller, phases: Sequence[str], examples: int, seed: int) -> 
             "seed": seed,
             "base-url": "http://testserver",
             "continue-on-failure": True,
+            # A busy machine is no finding; one that never answers is.
+            "request-timeout": 60,
             "suppress-health-check": ["all"],
             "auth": {"openapi": {"bearer": {"bearer": caller.token}}},
             "generation": {"max-examples": examples, "deterministic": True, "database": "none", "no-shrink": True},
