@@ -36,7 +36,7 @@ _COLUMNS = {
 _INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes JOIN pg_index ON indexrelid = indexname::regclass
 WHERE schemaname = current_schema() AND tablename IN ('chunks', 'chunk_embeddings') AND NOT indisunique
-ORDER BY indexname
+ORDER BY indexdef LIKE '%hnsw%', indexname
 """
 
 

@@ -15,7 +15,9 @@ from app.core.db import Question, rows_of
 
 COUNTED_MOST = 5_000
 """A term in more rows than these is common; how common exactly no longer matters."""
-_MANY, _SAMPLED_OF_MANY = 50_000, 500
+MANY = 50_000
+"""Of more rows than these a term is counted in `_COUNTED_OF_MANY`; how far in the table that was tells the rest."""
+_COUNTED_OF_MANY, _SAMPLED_OF_MANY = 500, 500
 _OF_QUERY = (
     "unnest(CAST(:configurations AS text[])) AS name, "
     "unnest(tsvector_to_array(to_tsvector(CAST(name AS regconfig), CAST(:query AS text)))) AS term"
@@ -39,38 +41,54 @@ class Asked:
 
 class Words:
     """Of one column. `length` is how many words a row has, in SQL; their mean is that of `sampled` rows, of fewer when
-    there are many."""
+    there are many. `readers` is the column that names who may see a row: of a rare term only rows that the asker may
+    see are counted, so that no figure tells of others; a common one is common for everybody."""
 
-    def __init__(self, table: str, column: str, length: str, *, sampled: int) -> None:
-        self._of_query = _counting(_OF_QUERY, table, column, length, sampled)
-        self._of_terms = _counting(_OF_TERMS, table, column, length, sampled)
+    def __init__(self, table: str, column: str, length: str, *, sampled: int, readers: str | None = None) -> None:
+        mine = "TRUE" if readers is None else f"{readers} && CAST(:readers AS text[])"
+        self._of_query, self._of_terms = (
+            {some: _counting(terms, table, column, length, sampled, mine if some else "TRUE") for some in (False, True)}
+            for terms in (_OF_QUERY, _OF_TERMS)
+        )
 
-    async def of_query(self, db: AsyncSession, query: str, configurations: Sequence[str]) -> Asked:
+    async def of_query(
+        self, db: AsyncSession, query: str, configurations: Sequence[str], *, readers: Sequence[str] | None = None
+    ) -> Asked:
         """Its stems, or its words as they stand, in each of these configurations, and how common they are."""
-        return _asked(await rows_of(db, self._of_query, {"query": query, "configurations": list(configurations)}))
+        values = {"query": query, "configurations": list(configurations)}
+        return await _asked(db, self._of_query, values, readers)
 
-    async def of_terms(self, db: AsyncSession, terms: Collection[str]) -> Asked:
+    async def of_terms(
+        self, db: AsyncSession, terms: Collection[str], *, readers: Sequence[str] | None = None
+    ) -> Asked:
         """How common these are: in how many rows each is, up to `COUNTED_MOST`. Terms in none are left out."""
-        return _asked(await rows_of(db, self._of_terms, {"terms": list(terms)}))
+        return await _asked(db, self._of_terms, {"terms": list(terms)}, readers)
 
 
-def _asked(rows: Sequence[Sequence[Any]]) -> Asked:
+async def _asked(
+    db: AsyncSession, counting: Mapping[bool, Question], values: Mapping[str, Any], readers: Sequence[str] | None
+) -> Asked:
+    mine = {} if readers is None else {"readers": list(readers)}
+    rows = await rows_of(db, counting[readers is not None], {**values, **mine})
     known = {term: number for term, number, *_ in rows if number}
     return Asked(known, Corpus(rows[0][2], rows[0][3] or 1.0) if rows else Corpus(0, 1.0))
 
 
-def _counting(terms: str, table: str, column: str, length: str, sampled: int) -> Question:
+def _counting(terms: str, table: str, column: str, length: str, sampled: int, mine: str) -> Question:
     """Each of the terms with its number of rows, and beside it how many have words and their mean length.
 
     Many rows are as last estimated. What statistics say is common is not counted: that would read most of the table.
+    The others are counted in the table's order, and of many rows only the first: all of them lie too far apart to be
+    read for a figure of which the logarithm is taken.
     """
     return Question(
         text(
             f"""
             WITH asked AS MATERIALIZED (SELECT DISTINCT term FROM {terms}),
             size AS MATERIALIZED (
-                SELECT greatest(reltuples, 0)::bigint AS number,
-                    CASE WHEN reltuples > {_MANY} THEN {_SAMPLED_OF_MANY} ELSE {sampled} END AS sampled
+                SELECT greatest(reltuples, 0)::bigint AS number, relpages AS pages,
+                    CASE WHEN reltuples > {MANY} THEN {_SAMPLED_OF_MANY} ELSE {sampled} END AS sampled,
+                    CASE WHEN reltuples > {MANY} THEN {_COUNTED_OF_MANY} ELSE {COUNTED_MOST} END AS counted
                 FROM pg_class WHERE oid = '{table}'::regclass
             ),
             known AS MATERIALIZED (
@@ -92,10 +110,14 @@ def _counting(terms: str, table: str, column: str, length: str, sampled: int) ->
                 ) AS sample
             )
             SELECT asked.term, CASE WHEN known.number > {COUNTED_MOST * 5 // 4} THEN {COUNTED_MOST} ELSE (
-                SELECT count(*) FROM (
-                    SELECT FROM {table} WHERE {column} @@ CAST(
+                SELECT CASE
+                    WHEN count(*) < size.counted THEN count(*) FILTER (WHERE mine)
+                    ELSE least({COUNTED_MOST}, count(*) * greatest(1, size.pages / (1 + max(page))))
+                END::bigint
+                FROM (
+                    SELECT (ctid::text::point)[0] AS page, {mine} AS mine FROM {table} WHERE {column} @@ CAST(
                         '''' || replace(replace(asked.term, E'\\\\', E'\\\\\\\\'), '''', '''''') || '''' AS tsquery
-                    ) LIMIT {COUNTED_MOST}
+                    ) LIMIT (SELECT counted FROM size)
                 ) AS few
             ) END,
             CASE WHEN corpus.seen < size.sampled THEN corpus.seen ELSE greatest(corpus.seen, size.number) END,
@@ -139,3 +161,8 @@ def counts(column: Any, terms: Collection[str]) -> ScalarSelect[Any] | ColumnEle
 def quoted(term: str) -> str:
     escaped = term.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
+
+
+def beside(term: str, others: Collection[str]) -> str:
+    """A condition: the term, and one of the others if there are any."""
+    return f"{quoted(term)} & ({' | '.join(quoted(other) for other in others)})" if others else quoted(term)

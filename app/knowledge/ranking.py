@@ -7,9 +7,10 @@ comes how much of its document's title the query says.
 
 import math
 from collections.abc import Collection, Mapping
+from itertools import accumulate
 from typing import Final
 
-from app.core.words import COUNTED_MOST, Asked
+from app.core.words import COUNTED_MOST, MANY, Asked
 
 _SATURATION: Final = 1.2
 _LENGTH_SHARE: Final = 0.75
@@ -23,6 +24,10 @@ CONSTANTS: Final = {
     "words_share": WORDS_SHARE,
     "title_share": TITLE_SHARE,
 }
+READ_MOST: Final = 2_000
+"""Of many passages, so many are read for having one of the rarest terms, and of the very rarest if it is common."""
+_BESIDE_MOST: Final = 4
+_OTHERS_MOST: Final = 12
 RANK_CONSTANT: Final = 60
 """Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a hit at rank r counts 1 / (60 + r)."""
 
@@ -38,6 +43,27 @@ def rarest(asked: Asked, *, most: int) -> dict[str, float]:
     rare = sorted(asked.terms.items(), key=lambda item: (item[1], item[0]))[:most]
     chosen = [(term, number) for term, number in rare if number < COUNTED_MOST] or rare[:1]
     return {term: weight(asked.corpus.rows, number) for term, number in chosen}
+
+
+def read_most(asked: Asked) -> int:
+    """Passages to read for one term."""
+    return READ_MOST if asked.corpus.rows > MANY else COUNTED_MOST
+
+
+def looked_up(asked: Asked, weights: Mapping[str, float]) -> dict[str, list[str]]:
+    """Terms to find passages by, each with those of which one must be said beside it: none for the rarest.
+
+    The rows of a term lie all over the table, and of many passages nearly each is read from disk. What has only one
+    term, and that no rare one, would hardly be among the best.
+    """
+    if asked.corpus.rows <= MANY:
+        return {term: [] for term in weights}
+    rising = sorted(weights, key=lambda term: (asked.terms[term], term))
+    read = list(accumulate(asked.terms[term] for term in rising))
+    alone = max(1, sum(number <= READ_MOST for number in read))
+    known = rising[:_OTHERS_MOST]
+    beside = {term: [other for other in known if other != term] for term in rising[alone : alone + _BESIDE_MOST]}
+    return {**{term: [] for term in rising[:alone]}, **beside}
 
 
 def bm25(counts: Mapping[str, int], weights: Mapping[str, float], *, words: int, mean_words: float) -> float:

@@ -10,6 +10,7 @@ from app.core import words
 from app.core.resources import Resources
 
 SAYINGS = words.Words("sayings", "search", "length(search)", sampled=10_000)
+OWNED = words.Words("sayings", "search", "length(search)", sampled=10_000, readers="readers")
 ODD = "it's a \\ mark"
 
 
@@ -17,7 +18,7 @@ ODD = "it's a \\ mark"
 async def db(resources: Resources) -> AsyncIterator[AsyncSession]:
     """With 7,000 sayings of one word, three of two, and one that has none; gone with the transaction."""
     async with resources.db.session() as db:
-        await db.execute(text("CREATE TABLE sayings (search tsvector)"))
+        await db.execute(text("CREATE TABLE sayings (search tsvector, readers text[])"))
         await db.execute(text("INSERT INTO sayings SELECT 'common'::tsvector FROM generate_series(1, 7000)"))
         rare = text("INSERT INTO sayings SELECT array_to_tsvector(ARRAY['rare', :odd]) FROM generate_series(1, 3)")
         await db.execute(rare, {"odd": ODD})
@@ -55,3 +56,29 @@ async def test_terms_of_several_configurations_come_once_each(db: AsyncSession) 
     found = await SAYINGS.of_query(db, "The printers print", ["english", "simple"])
     assert found.terms == {"the": 1, "printers": 1, "print": 1}
     assert (await SAYINGS.of_query(db, "The", ["english"])).terms == {}
+
+
+async def test_of_very_many_rows_the_first_tell_how_common_a_term_is(db: AsyncSession) -> None:
+    await db.execute(
+        text(
+            "INSERT INTO sayings SELECT CASE WHEN n % 40 = 0 THEN 'now'::tsvector WHEN n % 200 = 1 "
+            "THEN 'seldom'::tsvector ELSE 'common'::tsvector END FROM generate_series(1, 60000) AS n"
+        )
+    )
+    await db.execute(text("ANALYZE sayings"))
+    found = await SAYINGS.of_terms(db, ["common", "now", "seldom", "rare"])
+    assert found.terms == {"common": words.COUNTED_MOST, "now": found.terms["now"], "seldom": 300, "rare": 3}
+    # It is in 1,500, none of them at the table's beginning.
+    assert 1_000 < found.terms["now"] < 2_000
+
+
+async def test_of_a_rare_term_only_rows_that_the_asker_may_see_are_counted(db: AsyncSession) -> None:
+    await db.execute(text("UPDATE sayings SET readers = ARRAY['role:agent']"))
+    await db.execute(text("INSERT INTO sayings VALUES ('rare', ARRAY['public'])"))
+    asked = ["common", "rare", ODD]
+    assert (await OWNED.of_terms(db, asked, readers=["public", "user:1"])).terms == {
+        "common": words.COUNTED_MOST,
+        "rare": 1,
+    }
+    assert (await OWNED.of_terms(db, asked)).terms == {"common": words.COUNTED_MOST, "rare": 4, ODD: 3}
+    assert (await OWNED.of_query(db, "rare", ["simple"], readers=[])).terms == {}

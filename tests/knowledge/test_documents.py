@@ -75,6 +75,17 @@ async def test_nobody_finds_or_reads_what_is_not_meant_for_them(api: httpx2.Asyn
         assert (refused.status_code, refused.json()["code"]) == (404, "document_not_found")
 
 
+async def test_scores_tell_nothing_of_words_that_one_may_not_read(
+    api: httpx2.AsyncClient, resources: Resources
+) -> None:
+    agent, ada = await register(resources, Role.AGENT), await register(resources)
+    await add(api, resources, agent)
+    await add(api, resources, agent, title="Plans", text="Severance is paid in May.", acl={"roles": ["agent"]})
+    (hidden,), (unsaid,) = [await found(api, ada, f"printer {word}") for word in ("severance", "zebra")]
+    assert hidden["scores"]["lexical"] == unsaid["scores"]["lexical"] > 0
+    assert (await found(api, agent, "printer severance"))[0]["title"] == "Plans"
+
+
 async def test_customers_write_no_documents(api: httpx2.AsyncClient, resources: Resources) -> None:
     ada = await register(resources)
     answer = await api.post(DOCUMENTS, json={"title": "Mine", "text": "Words"}, headers=ada.headers)

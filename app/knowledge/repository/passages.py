@@ -30,7 +30,7 @@ from app.knowledge.repository import queries
 from app.knowledge.repository.documents import readable, readers_of
 from app.models.knowledge import Chunk, ChunkEmbedding, DocumentVersion
 
-_WORDS = Words("chunks", "search", "words", sampled=5_000)
+_WORDS = Words("chunks", "search", "words", sampled=5_000, readers="readers")
 
 
 class Compared(NamedTuple):
@@ -58,15 +58,21 @@ class PassageRepository:
 
     async def asked(self, query: str, configurations: Sequence[str]) -> Asked:
         """The query's stems and its words as they stand, in each of these configurations, and how common they are."""
-        return await _WORDS.of_query(self.db, query, configurations)
+        return await _WORDS.of_query(self.db, query, configurations, readers=readers_of(self.who))
 
     async def counted(self, terms: Collection[str]) -> Asked:
         """How common these are: in how many passages each is, up to `COUNTED_MOST`. Terms in none are left out."""
-        return await _WORDS.of_terms(self.db, terms)
+        return await _WORDS.of_terms(self.db, terms, readers=readers_of(self.who))
 
-    async def by_words(self, weights: Mapping[str, float], *, limit: int) -> list[UUID]:
-        """Passages with the heaviest terms; how often a term comes is left to `compared`."""
-        values = {"terms": [words.quoted(term) for term in weights], "weights": list(weights.values()), "most": limit}
+    async def by_words(
+        self, weights: Mapping[str, float], *, beside: Mapping[str, Collection[str]], read: int, limit: int
+    ) -> list[UUID]:
+        """Passages with the heaviest terms; how often a term comes is left to `compared`. A term counts where one of
+        those `beside` it is said as well, if there are any; of a common one no more than `read` are looked at."""
+        if not weights:
+            return []
+        asked = [words.beside(term, beside[term]) for term in weights]
+        values = {"terms": asked, "weights": list(weights.values()), "read": read, "most": limit}
         return [row[0] for row in await self._mine(queries.by_words, **values)]
 
     async def compared(

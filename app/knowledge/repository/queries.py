@@ -43,13 +43,16 @@ def _readable(some: bool) -> str:
 
 @lru_cache
 def by_words(some: bool) -> Question:
-    """A look-up for each term, then their weights added up: what has no term is never read."""
+    """A look-up for each term, then their weights added up: what has no term is never read, and of a common one no more
+    than `read` rows, whoever may see them."""
     return Question(
         text(
             f"""
             SELECT chunks.id
             FROM unnest(CAST(CAST(:terms AS text[]) AS tsquery[]), CAST(:weights AS float8[])) AS asked (term, weight)
-            JOIN chunks ON search @@ asked.term
+            CROSS JOIN LATERAL (
+                SELECT id, readers, search FROM chunks WHERE search @@ asked.term LIMIT CAST(:read AS int)
+            ) AS chunks
             WHERE {_readable(some)}
             GROUP BY chunks.id ORDER BY sum(asked.weight) DESC, chunks.id LIMIT CAST(:most AS int)
             """  # noqa: S608 - constants
