@@ -118,9 +118,9 @@ async def _ranked(
         asked = await passages.asked(query, [_stems(query), EXACT])
         watch.lap("terms")
         weights = ranking.rarest(asked, most=TERMS_MOST)
-        looked = ranking.looked_up(asked, weights)
-        heavy, read = {term: weights[term] for term in looked}, ranking.read_most(asked)
-        said = await passages.by_words(heavy, beside=looked, read=read, limit=BY_WORDS)
+        beside = ranking.looked_up(asked, weights)
+        heavy, read = {term: weights[term] for term in beside}, ranking.read_most(asked)
+        said = await passages.by_words(heavy, beside=beside, read=read, limit=BY_WORDS)
         watch.lap("by_words")
     except BaseException:
         embedding.cancel()
