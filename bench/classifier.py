@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import hstack  # type: ignore[import-untyped]  # scipy ships no types
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -25,8 +26,9 @@ from app.commands.classifier import Table, embedded, learnable, read
 from app.inference.embedding import default_embedder
 from app.inference.local import reading
 from app.inference.local.examples import load_examples
-from app.inference.local.selective import choose_threshold, figures
+from app.inference.local.selective import calibration_error, choose_own_threshold, figures
 from app.inference.local.stacking import learn
+from app.inference.local.train import own_threshold, weights_of
 from app.inference.local.views import Floats, Integers, Texts
 from bench.report import Figures
 from bench.stack import ROOT
@@ -48,6 +50,7 @@ SEEDS = [int(seed) for seed in os.environ.get("BENCH_SEEDS", "5,6,7").split(",")
 VECTORS = os.environ.get("BENCH_VECTORS")
 FOLD_SEED = 5
 FOLDS = 5
+SIMULATIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class _Rows:
         return _Rows(texts, self.labels + more.labels)
 
 
+_Found = dict[str, float | int | None]
 Peer = Callable[[_Rows, _Rows], tuple[tuple[str, ...], Floats]]
 """Trains on the first, and gives labels and probabilities for the second."""
 
@@ -85,8 +89,9 @@ def _both(train: _Rows, test: _Rows) -> tuple[tuple[str, ...], Floats]:
     return tuple(model.classes_), model.predict_proba(unseen)
 
 
-def _judged(peer: Peer, train: _Rows, test: _Rows) -> dict[str, float | int | None]:
-    """With a threshold chosen as ours is, on rows of `train` that the peer had not seen."""
+def _judged(peer: Peer, train: _Rows, test: _Rows, own: NDArray[np.bool_]) -> _Found:
+    """With a threshold chosen as ours is, on rows of `train` that the peer had not seen. `own`: which of them are the
+    desk's; all, where nothing is delivered."""
     folds = np.random.default_rng(FOLD_SEED).permutation(len(train.labels)) % FOLDS
     confidence, correct = np.empty(len(folds)), np.empty(len(folds), dtype=bool)
     for fold in range(FOLDS):
@@ -97,12 +102,19 @@ def _judged(peer: Peer, train: _Rows, test: _Rows) -> dict[str, float | int | No
         confidence[inside] = probabilities.max(axis=1)
         correct[inside] = [guess == label for guess, label in zip(guessed, unseen.labels, strict=True)]
     labels, probabilities = peer(train, test)
-    return figures(labels, probabilities, test.labels, threshold=choose_threshold(confidence, correct))
+    return _figures(labels, probabilities, test.labels, choose_own_threshold(confidence, correct, own))
 
 
-def _ours(train: _Rows, test: _Rows) -> dict[str, float | int | None]:
-    trained, _ = learn(train.texts, train.labels, lambda part: print(part, file=sys.stderr))
-    return figures(trained.labels, trained.probabilities(test.texts), test.labels, threshold=trained.threshold)
+def _figures(labels: tuple[str, ...], probabilities: Floats, truth: list[str], threshold: float) -> _Found:
+    draws = np.random.default_rng(FOLD_SEED).random((SIMULATIONS, len(truth)))
+    chances = [calibration_error(probabilities, draw < probabilities.max(axis=1)) for draw in draws]
+    return {**figures(labels, probabilities, truth, threshold=threshold), "chance": fmean(chances)}
+
+
+def _ours(train: _Rows, test: _Rows, own: NDArray[np.bool_]) -> _Found:
+    trained, unseen = learn(train.texts, train.labels, lambda part: print(part, file=sys.stderr), weights_of(own))
+    threshold = own_threshold(unseen, own, np.empty(0))
+    return _figures(trained.labels, trained.probabilities(test.texts), test.labels, threshold)
 
 
 def _vectors(file: str, texts: list[str]) -> Floats:
@@ -115,8 +127,7 @@ def _vectors(file: str, texts: list[str]) -> Floats:
     return vectors
 
 
-_Found = dict[str, float | int | None]
-_JUDGES: list[tuple[str, Callable[[_Rows, _Rows], _Found]]] = [
+_JUDGES: list[tuple[str, Callable[[_Rows, _Rows, NDArray[np.bool_]], _Found]]] = [
     ("TF-IDF + logistic regression", partial(_judged, _words)),
     ("MiniLM + logistic regression", partial(_judged, _sentences)),
     ("both + logistic regression", partial(_judged, _both)),
@@ -176,9 +187,10 @@ def _measured(heading: str, sets: Iterator[_Set]) -> Figures:
             first, second = next(split.split(everything.labels, everything.labels))
             train, test = everything.take(first), everything.take(second)
             train = train if given is None else given.and_(train)
+            own = np.arange(len(train.labels)) >= (0 if given is None else len(given.labels))
             for name, judge in _JUDGES:
                 at = time.perf_counter()
-                found[name].append({**judge(train, test), "seconds": time.perf_counter() - at})
+                found[name].append({**judge(train, test, own), "seconds": time.perf_counter() - at})
                 print(title, name, seed, found[name][-1], file=sys.stderr)
         rows.extend([title, name, *(_shown(several, figure) for figure in _COLUMNS)] for name, several in found.items())
     return Figures(
@@ -187,13 +199,14 @@ def _measured(heading: str, sets: Iterator[_Set]) -> Figures:
         rows,
         [
             f"`n` rows to judge on, of an export {TEST_PART:.0%}, the others to learn from; means of seeds {SEEDS}.",
-            "The threshold of each is chosen in the same way, on what it learned from alone.",
+            "The threshold of each is chosen in the same way on what it learned from alone, of a desk on its own rows.",
+            "`chance`: the `ece` that confidences would show at that `n` if they were exactly right (simulated).",
             "Seconds: training with its cross-validation and judging, without the sentence vectors.",
         ],
     )
 
 
-_COLUMNS = ["accuracy", "macro_f1", "ece", "coverage_at_90", "selective_accuracy", "n", "seconds"]
+_COLUMNS = ["accuracy", "macro_f1", "ece", "chance", "coverage_at_90", "selective_accuracy", "n", "seconds"]
 
 
 def _shown(found: list[_Found], figure: str) -> str:

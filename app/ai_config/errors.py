@@ -34,3 +34,13 @@ class PriorityWeightsInvalid(BadRequest):
 class PriorityWeightsVersionUnknown(NotFound):
     code, title = "priority_weights_version_unknown", "No such version"
     detail = "There never were weights of that version."
+
+
+class AbstentionInvalid(BadRequest):
+    code, title = "abstention_invalid", "The value is not valid"
+    detail = "The value cannot be used."
+
+
+class AbstentionVersionUnknown(NotFound):
+    code, title = "abstention_version_unknown", "No such version"
+    detail = "There never was a value of that version."

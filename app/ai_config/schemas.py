@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.ai_config.abstention import Abstention, Confidence
 from app.core.schemas import WHOLE, Body, In, Out, Slug, Text
 from app.inference.local.priority_weights import MOST_CATEGORIES, Points, PriorityWeights, Score, Weight
 from app.versions.schemas import ValueChanges, VersionOut
@@ -170,3 +171,13 @@ class PriorityWeightChanges(ValueChanges, json_schema_extra={"examples": [{"vip"
 
 class PriorityWeightsOut(VersionOut):
     effective: PriorityWeights
+
+
+class AbstentionChanges(ValueChanges, json_schema_extra={"examples": [{"below": 0.5}]}):
+    """Null goes back to each classifier's own threshold."""
+
+    below: Confidence | None = None
+
+
+class AbstentionOut(VersionOut):
+    effective: Abstention

@@ -26,7 +26,8 @@ class Quality(Out):
     macro_f1: float
     ece: float = Field(description="Expected calibration error: mean gap between confidence and accuracy.")
     threshold: float | None = Field(
-        description="Confidence from which on surely nine of ten answers are right; null: there is none."
+        description="Confidence from which on surely nine of ten answers are right; null: there is none. Of reports "
+        "below it nothing is told, unless `/ai-config/abstention` says otherwise."
     )
     coverage_at_90: float = Field(description="Share of the answers that reach it.")
     selective_accuracy: float | None = Field(description="How many of those are right; null: none reaches it.")
@@ -41,6 +42,10 @@ class HeldOut(Out):
     accuracy: float | None = Field(description="Null: there was nothing to judge by.")
     active_accuracy: float | None = Field(description="Of the version that was active then, on the same.")
     active_version: int
+    coverage_at_90: float | None = Field(default=None, description="Share of them that reaches the threshold.")
+    selective_accuracy: float | None = Field(
+        default=None, description="How many of those are right; null: none reaches it."
+    )
 
 
 class HeadLine(Out):
@@ -62,6 +67,9 @@ class HeadOut(HeadLine):
     examples: dict[str, int] = Field(description="How many it learned from: delivered, and given by people.")
     left_out: dict[str, int] = Field(description="Labels met too seldom to learn.")
     cross_validation: Quality | None
+    judgements: Quality | None = Field(
+        default=None, description="The same of people's judgements alone, for which the threshold is to hold."
+    )
     held_out: HeldOut | None
     libraries: dict[str, Any]
 

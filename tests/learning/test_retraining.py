@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import httpx2
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -30,6 +31,7 @@ TEXTS = [
 def _as_delivered() -> Iterator[None]:
     yield
     classifier.use_shipped()
+    classifier.abstain_below(None)
 
 
 @pytest.fixture
@@ -73,7 +75,16 @@ async def test_corrections_are_learned_used_by_the_next_request_and_taken_back(
     report = (await api.get(started.headers["Location"], headers=boss.headers)).json()
     outside = sum(map(held_out, TEXTS))
     assert report["examples"] == {"delivered": 610, "people": len(TEXTS) - outside}
-    assert report["held_out"] == {"count": outside, "accuracy": 1.0, "active_accuracy": 0.0, "active_version": 0}
+    assert report["held_out"] == {
+        "count": outside,
+        "accuracy": 1.0,
+        "active_accuracy": 0.0,
+        "active_version": 0,
+        "coverage_at_90": 1.0,
+        "selective_accuracy": 1.0,
+    }
+    assert sum(one["count"] for one in report["judgements"]["reliability"]) == len(TEXTS) - outside
+    assert report["judgements"]["threshold"] == report["cross_validation"]["threshold"]
     checked = report["cross_validation"]
     assert checked["accuracy"] > 0.9
     assert checked["ece"] < 0.06
@@ -93,6 +104,36 @@ async def test_corrections_are_learned_used_by_the_next_request_and_taken_back(
     assert (await api.post(f"{CLASSIFIER}/rollback", json={"version": 1}, headers=boss.headers)).status_code == 200
     lines = (await api.get(f"{CLASSIFIER}/versions", headers=boss.headers)).json()
     assert [(line["version"], line["status"]) for line in lines] == [(1, "active"), (0, "ready")]
+
+
+async def test_what_the_desks_own_tickets_do_not_bear_out_is_not_told_unless_an_administrator_wants_it(
+    api: httpx2.AsyncClient, resources: Resources, boss: Person
+) -> None:
+    texts = [f"Berth {number} is needed for a ship tomorrow." for number in range(150)]
+    # Which of the two it is, no text tells: half of what is said would be wrong.
+    chance = np.random.default_rng(4).random(len(texts)) < 0.5
+    await judge(resources, boss, [text for text, one in zip(texts, chance, strict=True) if one], "quay")
+    await judge(resources, boss, [text for text, one in zip(texts, chance, strict=True) if not one], "pier")
+    assert (await train(resources)).status == "active"
+    report = (await api.get(CLASSIFIER, headers=boss.headers)).json()
+    assert report["cross_validation"]["accuracy"] > 0.75
+    assert report["judgements"]["accuracy"] < 0.75
+    assert (report["judgements"]["threshold"], report["judgements"]["coverage_at_90"]) == (None, 0)
+    assert report["held_out"]["selective_accuracy"] is None
+
+    asked = {"description": "Berth 7000 is needed for a ship tomorrow."}
+    found = (await api.post("/api/v1/tickets/categorize", json=asked, headers=boss.headers)).json()
+    assert found["category"] == "general"
+    assert found["alternatives"][0]["category"] in ("quay", "pier")
+    assert "no confidence has proved to be right often enough" in found["reasoning"]
+    changed = await api.put("/api/v1/ai-config/abstention", json={"below": 0.3}, headers=boss.headers)
+    assert (changed.status_code, changed.json()["effective"]) == (200, {"below": 0.3})
+    told = (await api.post("/api/v1/tickets/categorize", json=asked, headers=boss.headers)).json()
+    assert told["category"] in ("quay", "pier")
+    back = await api.post("/api/v1/ai-config/abstention/rollback", json={"version": 0}, headers=boss.headers)
+    assert back.json()["effective"] == {"below": None}
+    again = (await api.post("/api/v1/tickets/categorize", json=asked, headers=boss.headers)).json()
+    assert again["category"] == "general"
 
 
 async def test_a_version_that_is_worse_on_what_was_held_out_is_not_used(

@@ -22,6 +22,7 @@ _PROBABILITY = 0.7
 
 BEYOND_SCHEMAS = {
     "assignee_invalid": "only staff are assigned to",
+    "abstention_invalid": "a confidence is one",
     "batch_operation_refused": "a batch changes nothing",
     "bad_request": "an address is UTF-8 text without NUL",
     "candidate_missing": "a share of the runs alone is a candidate's",

@@ -1,6 +1,6 @@
 """AI configuration over HTTP."""
 
-from app.ai_config.routes import configurations, priorities
+from app.ai_config.routes import abstention, configurations, priorities
 
-# Priorities first: `/ai-config/{agent_type}` would take their addresses.
-ROUTERS = (priorities.router, configurations.router)
+# Configurations last: `/ai-config/{agent_type}` would take the others' addresses.
+ROUTERS = (abstention.router, priorities.router, configurations.router)

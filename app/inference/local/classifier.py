@@ -1,7 +1,8 @@
 """Says which category a report belongs to, how sure that is, and why.
 
 The confidence is calibrated: of the answers given with 0.7, about seven in ten are right (see the metadata's `ece`).
-Below `ABSTAIN_BELOW` the answer is `general` and the reasoning says that nothing was clear enough.
+Below the head's threshold, or another that was set in its place, the answer is `general` and the reasoning says that
+nothing was clear enough.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,6 @@ from app.inference.local.routing import GENERAL, team_for
 from app.inference.local.stack import WORDS
 from app.inference.local.views import Texts
 from app.inference.local.vocabulary import Token, glossed, tokens, word_set
-
-ABSTAIN_BELOW: Final = 0.4
-"""A calibrated confidence: under it the best guess is wrong clearly more often than it is right."""
 
 _ALTERNATIVES: Final = 3
 _SPEAKING_TERMS: Final = 3
@@ -59,7 +57,8 @@ class Classifier:
         self._words = head.classifier.judges.views.words
         self._leaning = _leaning(head)
 
-    def classify(self, text: str) -> Classification:
+    def classify(self, text: str, *, below: float | None = None) -> Classification:
+        """`below`: the confidence to abstain under, in place of the head's own threshold."""
         words = tokens(text)
         if not words:
             return Classification(
@@ -70,8 +69,9 @@ class Classifier:
         order = [int(index) for index in np.argsort(-scores)]
         ranked = [(self._head.labels[index], round(float(scores[index]), 4)) for index in order]
         best, confidence = ranked[0]
-        if confidence < ABSTAIN_BELOW and best != GENERAL:
-            return self._abstention(ranked)
+        needed = self._head.classifier.threshold if below is None else below
+        if confidence < needed and best != GENERAL:
+            return _abstention(ranked, needed)
         reasoning = self._reasoning(order[0], confidence, seen, words)
         return Classification(best, confidence, tuple(ranked[1 : 1 + _ALTERNATIVES]), reasoning, team_for(best))
 
@@ -82,21 +82,6 @@ class Classifier:
 
     def _seen(self, text: str, words: list[Token]) -> Texts:
         return Texts([prepared(words)], self._embedder.embed([glossed(text)]))
-
-    def _abstention(self, ranked: list[tuple[str, float]]) -> Classification:
-        best, confidence = ranked[0]
-        rest = [entry for entry in ranked if entry[0] != GENERAL]
-        return Classification(
-            category=GENERAL,
-            confidence=dict(ranked)[GENERAL],
-            alternatives=tuple(rest[:_ALTERNATIVES]),
-            reasoning=(
-                f"No category is clear enough: the best, {best}, reaches {confidence:.0%} and {ABSTAIN_BELOW:.0%} is "
-                "needed, so it stays general until a person decides."
-            ),
-            team=team_for(GENERAL),
-            abstained=True,
-        )
 
     def _reasoning(self, label: int, confidence: float, seen: Texts, words: list[Token]) -> str:
         category = self._head.labels[label]
@@ -136,6 +121,23 @@ class Classifier:
         return chosen
 
 
+def _abstention(ranked: list[tuple[str, float]], needed: float) -> Classification:
+    best, confidence = ranked[0]
+    rest = [entry for entry in ranked if entry[0] != GENERAL]
+    wanted = f"{needed:.0%} is needed" if np.isfinite(needed) else "no confidence has proved to be right often enough"
+    return Classification(
+        category=GENERAL,
+        confidence=dict(ranked)[GENERAL],
+        alternatives=tuple(rest[:_ALTERNATIVES]),
+        reasoning=(
+            f"No category is clear enough: the best, {best}, reaches {confidence:.0%} and {wanted}, so it stays "
+            "general until a person decides."
+        ),
+        team=team_for(GENERAL),
+        abstained=True,
+    )
+
+
 def _leaning(head: Head) -> Floats:
     """How far each word pushes towards each label, rather than to all: the weights of the regression that is linear in
     words. Shape (terms, labels)."""
@@ -164,6 +166,8 @@ class _InUse:
     whole, so that a thread sees the old or the new."""
 
     entry: tuple[str | None, Classifier] | None = None
+    below: float | None = None
+    """Set by an administrator in place of the classifier's own threshold."""
 
 
 def default_classifier() -> Classifier:
@@ -186,10 +190,15 @@ def use_shipped() -> None:
     _InUse.entry = (None, _shipped())
 
 
+def abstain_below(confidence: float | None) -> None:
+    """From now on in this process; None: below the classifier's own threshold."""
+    _InUse.below = confidence
+
+
 def in_use() -> str | None:
     """The checksum of the weights in use; None: the delivered ones."""
     return None if _InUse.entry is None else _InUse.entry[0]
 
 
 def classify(text: str) -> Classification:
-    return default_classifier().classify(text)
+    return default_classifier().classify(text, below=_InUse.below)

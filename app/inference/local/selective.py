@@ -4,14 +4,17 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta  # type: ignore[import-untyped]  # scipy ships no types
+from scipy.special import logit  # type: ignore[import-untyped]  # scipy ships no types
+from scipy.stats import beta  # type: ignore[import-untyped]
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 WANTED_ACCURACY: Final = 0.9
 """Of what is decided without a person."""
-CERTAINTY: Final = 0.99
-"""How sure a threshold is to keep `WANTED_ACCURACY` on rows like those it was chosen on. Of many that pass the lowest
-is taken, so each must be surer than the 0.95 that one alone would need."""
+CERTAINTY: Final = 0.95
+"""How sure a threshold is to keep `WANTED_ACCURACY` on rows like those it was chosen on."""
+ENOUGH: Final = 100
+"""So many rows of somebody's own set their threshold alone, even if they set none."""
 BINS: Final = 15
 CURVE_BINS: Final = 10
 
@@ -47,16 +50,49 @@ def reliability(confidence: Floats, correct: NDArray[np.bool_], bins: int = CURV
 def choose_threshold(confidence: Floats, correct: NDArray[np.bool_]) -> float:
     """The lowest confidence from which on at least `WANTED_ACCURACY` is right; infinite where there is none.
 
-    The lower bound of Clopper and Pearson (1934) must reach it, not the share seen: so a handful of lucky rows sets no
-    threshold. Rows of one confidence are taken together, for no threshold can part them.
+    How often an answer of a confidence is right is fitted by a logistic curve (Platt 1999): two numbers from all rows,
+    so that no lucky stretch of them sets a threshold, and an unlucky one prevents none. The lower bound of Clopper and
+    Pearson (1934) on the accuracy so expected must reach what is wanted, and so must the share that was seen to be
+    right, should the curve not fit. Rows of one confidence are taken together, for no threshold can part them.
     """
+    if not len(confidence):
+        return float("inf")
     order = np.argsort(-confidence, kind="stable")
-    sure, right = confidence[order], np.cumsum(correct[order])
-    count = np.arange(1, len(order) + 1)
-    bound = beta.ppf(1 - CERTAINTY, np.maximum(right, 1e-9), count - right + 1)
+    sure, right = confidence[order], correct[order].astype(float)
+    count, seen, expected = np.arange(1, len(sure) + 1), np.cumsum(right), np.cumsum(_expected(sure, right))
+    bound = beta.ppf(1 - CERTAINTY, np.maximum(expected, 1e-9), count - expected + 1)
     last_of_its_kind = np.append(sure[1:] < sure[:-1], True)
-    good = np.flatnonzero((bound >= WANTED_ACCURACY) & last_of_its_kind)
+    good = np.flatnonzero((bound >= WANTED_ACCURACY) & (seen / count >= WANTED_ACCURACY) & last_of_its_kind)
     return float(sure[good[-1]]) if len(good) else float("inf")
+
+
+def _expected(confidence: Floats, right: Floats) -> Floats:
+    if right.min() == right.max():
+        return right
+    odds = logit(np.clip(confidence, 1e-6, 1 - 1e-6))[:, None]
+    return np.asarray(LogisticRegression().fit(odds, right).predict_proba(odds)[:, 1])
+
+
+def choose_own_threshold(confidence: Floats, correct: NDArray[np.bool_], own: NDArray[np.bool_]) -> float:
+    """A threshold that holds for some of the rows, the `own`, which may be harder than the others.
+
+    `ENOUGH` of them set it alone. Fewer prove little: the threshold is that of all rows, raised until of the own rows
+    that reach it, if any do, as many are right as are wanted.
+    """
+    if own.sum() >= ENOUGH:
+        return choose_threshold(confidence[own], correct[own])
+    least = choose_threshold(confidence, correct)
+    wrong = np.sort(confidence[own & ~correct & (confidence >= least)])
+    # Only above a wrong one can fewer be wrong; above the last none is.
+    candidates = [least, *np.nextafter(wrong, np.inf)]
+    return float(
+        next(
+            one
+            for one in candidates
+            if not (confidence[own & ~correct] >= one).any()
+            or correct[own & (confidence >= one)].mean() >= WANTED_ACCURACY
+        )
+    )
 
 
 def figures(

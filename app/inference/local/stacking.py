@@ -1,9 +1,10 @@
 """How the stacked classifier learns: in closed form, and from nothing that it is then judged by.
 
 Of a ridge regression it is known in closed form what it would say of some rows had it not learned from them (An et al.
-2007), and rows set aside are nobody's neighbours. So the combination is fitted on scores of rows unseen, by judges that
-learned from nearly all others. A twentieth, in which the labels are mixed as everywhere, is set aside at a time: of a
-single row, the labels that are left would tell which one is missing.
+2007), and rows set aside are nobody's neighbours, nor do they tell which terms are
+known: a new text is seen without those that no other has, and is more alike to all for it. So the combination is fitted
+on scores of rows unseen, by judges that learned from nearly all others. A twentieth, in which the labels are mixed as
+everywhere, is set aside at a time: of a single row, the labels that are left would tell which one is missing.
 
 The combination is fitted by log-loss, which makes the confidences calibrated. A label's weights are the common ones and
 a deviation; how far it may deviate, how much is doubted, and the threshold, come from cross-validation.
@@ -83,6 +84,11 @@ class Unseen:
 
     probabilities: Floats
     truth: Integers
+    shares: Floats
+    """How much each row counts; together one."""
+
+    def take(self, rows: NDArray[np.bool_]) -> "Unseen":
+        return Unseen(self.probabilities[rows], self.truth[rows], self.shares[rows] / self.shares[rows].sum())
 
     @property
     def confidence(self) -> Floats:
@@ -95,25 +101,29 @@ class Unseen:
     @property
     def log_loss(self) -> float:
         right = self.probabilities[np.arange(len(self.truth)), self.truth]
-        return float(-np.log(np.maximum(right, 1e-12)).mean())
+        return float(-self.shares @ np.log(np.maximum(right, 1e-12)))
 
 
-def learn(texts: Texts, labels: list[str], report: Report = lambda _: None) -> tuple[StackedClassifier, Unseen]:
-    """`labels` row by row: ten rows or more, two different labels, each at least twice. Deterministic. Memory: about
-    four square matrices of the rows in float32, seven up to `FEW` rows."""
+def learn(
+    texts: Texts, labels: list[str], report: Report = lambda _: None, weights: Floats | None = None
+) -> tuple[StackedClassifier, Unseen]:
+    """`labels` row by row: ten rows or more, two different labels, each at least twice. `weights`: how much each row
+    counts when judges are combined; all alike, if they are not given. Deterministic. Memory: about six square matrices
+    of the rows in float32, ten up to `FEW` rows."""
     names = tuple(sorted(set(labels)))
     number = {name: index for index, name in enumerate(names)}
     truth = np.asarray([number[label] for label in labels], dtype=np.int64)
     judges, scores = train_judges(texts, truth, report)
     report("the combination")
     deviations = DEVIATIONS if len(truth) <= FEW else DEVIATIONS[:1]
-    crossed = {held: _crossed(scores, truth, held) for held in deviations}
+    shares = np.full(len(truth), 1 / len(truth)) if weights is None else weights / weights.sum()
+    crossed = {held: _crossed(scores, truth, held, shares) for held in deviations}
     held = min(crossed, key=lambda one: crossed[one].log_loss)
     doubted = {doubt: _doubted(crossed[held], doubt) for doubt in DOUBTS}
     doubt = min(doubted, key=lambda one: doubted[one].log_loss)
     unseen = doubted[doubt]
     threshold = choose_threshold(unseen.confidence, unseen.correct)
-    combination = replace(fit_combination(scores, truth, held), doubt=doubt)
+    combination = replace(fit_combination(scores, truth, held, shares), doubt=doubt)
     return StackedClassifier(names, threshold, judges, combination), unseen
 
 
@@ -123,10 +133,15 @@ def train_judges(texts: Texts, truth: Integers, report: Report) -> tuple[Judges,
     chosen = [kernel for kernel in _KERNELS if kernel.always or rows <= FEW]
     folds = _folds(truth, ASIDE)
     views = Views.fit(texts)
-    seen = {kernel.view: np.empty((rows, rows), dtype=np.float32) for kernel in chosen}
+    learned, new = views.learned(), views.unseen(folds)
+    used = {kernel.view for kernel in chosen}
+    known, seen = ({view: np.empty((rows, rows), dtype=np.float32) for view in used} for _ in range(2))
     near = []
     for part in in_parts(rows):
-        cosines = views.cosines(texts.take(part))
+        cosines = views.alike([one[part] for one in learned])
+        for view, matrix in known.items():
+            matrix[part] = cosines[view]
+        cosines = views.alike([one[part] for one in new])
         for view, matrix in seen.items():
             matrix[part] = cosines[view]
         aside = folds[part][:, None] == folds
@@ -139,15 +154,18 @@ def train_judges(texts: Texts, truth: Integers, report: Report) -> tuple[Judges,
     regressions, scores = [], [np.concatenate(near)]
     for number, kernel in enumerate(chosen):
         report(f"judge {number + 1} of {len(chosen)}")
-        coefficients, unseen = _ridge(kernel, seen[kernel.view], wanted, weights, folds)
+        coefficients, unseen = _ridge(kernel, known[kernel.view], seen[kernel.view], wanted, weights, folds)
         regressions.append(Regression(kernel.view, kernel.shape, coefficients))
         scores.append(SCALE * unseen[:, :, None])
     return Judges(views, truth, labels, regressions), np.concatenate(scores, axis=2)
 
 
-def _ridge(kernel: _Kernel, cosines: Floats, wanted: Floats, weights: Floats, folds: Integers) -> tuple[Floats, Floats]:
-    """The coefficients, and what each row would have been given without its fold: both of shape (rows, labels)."""
-    matrix = SHAPES[kernel.shape](cosines)
+def _ridge(
+    kernel: _Kernel, known: Floats, seen: Floats, wanted: Floats, weights: Floats, folds: Integers
+) -> tuple[Floats, Floats]:
+    """The coefficients, and what each row would have been given without its fold: both of shape (rows, labels).
+    `known`: cosines among the rows; `seen`: of each, as a new text, with all."""
+    matrix = SHAPES[kernel.shape](known)
     matrix[np.diag_indices_from(matrix)] += kernel.ridge / np.sqrt(weights) if kernel.even else kernel.ridge
     # Symmetric, so the transpose is the matrix in LAPACK's order and no copy is made.
     factor, wrong = lapack.spotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
@@ -155,14 +173,18 @@ def _ridge(kernel: _Kernel, cosines: Floats, wanted: Floats, weights: Floats, fo
     if wrong or wrong_again:
         raise np.linalg.LinAlgError("The kernel is not positive definite.")
     coefficients = blas.ssymm(1.0, inverse, wanted, lower=1)
-    unseen = wanted.copy()
+    unseen = np.empty_like(wanted)
     for fold in np.unique(folds):
         rows = np.flatnonzero(folds == fold)
-        unseen[rows] -= solve(inverse[np.ix_(rows, rows)], coefficients[rows], lower=True, assume_a="pos")
+        # Only the lower triangle is filled.
+        columns = np.where(np.arange(len(folds))[:, None] >= rows, inverse[:, rows], inverse[rows].T)
+        without = coefficients - columns @ solve(columns[rows], coefficients[rows], assume_a="pos")
+        unseen[rows] = SHAPES[kernel.shape](seen[rows]) @ without
     return coefficients, unseen
 
 
-def fit_combination(scores: Floats, truth: Integers, held: float) -> Combination:
+def fit_combination(scores: Floats, truth: Integers, held: float, shares: Floats) -> Combination:
+    """`shares`: how much each row counts; together one."""
     rows, labels, judges = scores.shape
     wanted = np.eye(labels)[truth]
 
@@ -172,9 +194,9 @@ def fit_combination(scores: Floats, truth: Integers, held: float) -> Combination
     def loss(values: Floats) -> tuple[float, Floats]:
         common, bias, own = parts(values)
         expected = Combination(common + own, bias).apply(scores)
-        error = (expected - wanted) / rows
+        error = (expected - wanted) * shares[:, None]
         slope = np.einsum("rl,rlj->lj", error, scores)
-        likelihood = np.log(np.maximum(expected[np.arange(rows), truth], 1e-12)).mean()
+        likelihood = shares @ np.log(np.maximum(expected[np.arange(rows), truth], 1e-12))
         size = SHRINK * (common @ common + bias @ bias) + held * (own * own).sum()
         slopes = [
             slope.sum(axis=0) + SHRINK * common,
@@ -189,18 +211,20 @@ def fit_combination(scores: Floats, truth: Integers, held: float) -> Combination
     return Combination(common + own, bias)
 
 
-def _crossed(scores: Floats, truth: Integers, held: float) -> Unseen:
+def _crossed(scores: Floats, truth: Integers, held: float, shares: Floats) -> Unseen:
     """Of each row by a combination fitted on other rows."""
     folds = _folds(truth, FOLDS)
     unseen = np.empty(scores.shape[:2])
     for fold in range(FOLDS):
         inside = folds == fold
-        unseen[inside] = fit_combination(scores[~inside], truth[~inside], held).apply(scores[inside])
-    return Unseen(unseen, truth)
+        others = shares[~inside] / shares[~inside].sum()
+        unseen[inside] = fit_combination(scores[~inside], truth[~inside], held, others).apply(scores[inside])
+    return Unseen(unseen, truth, shares)
 
 
 def _doubted(unseen: Unseen, doubt: float) -> Unseen:
-    return Unseen((1 - doubt) * unseen.probabilities + doubt / unseen.probabilities.shape[1], unseen.truth)
+    labels = unseen.probabilities.shape[1]
+    return replace(unseen, probabilities=(1 - doubt) * unseen.probabilities + doubt / labels)
 
 
 def _folds(truth: Integers, parts: int) -> Integers:

@@ -26,6 +26,8 @@ MANY: Final = 200
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
+Rows = Any
+"""A matrix of texts, row by row: sparse terms, or vectors."""
 Analysis = Callable[[str], list[str]]
 
 _WORD = re.compile(r"\w\w")
@@ -92,8 +94,21 @@ class View:
             vocabulary = Vocabulary.fit(map(analysis, texts), minimum=1, most=most)
         return cls(analysis, vocabulary, csr_matrix(_rows(analysis, vocabulary, texts).T))
 
-    def cosines(self, texts: list[str]) -> Floats:
-        return np.asarray((_rows(self.analysis, self.vocabulary, texts) @ self.known).toarray())
+    def rows(self, texts: list[str]) -> csr_matrix:
+        return _rows(self.analysis, self.vocabulary, texts)
+
+    def unseen(self, folds: Integers) -> csr_matrix:
+        """The texts learned from, each as it would be seen had its fold not been learned from: without the terms that
+        are then met too seldom to be known. Of a new text these are missing as well."""
+        rows = csr_matrix(self.known.T)
+        row = np.repeat(np.arange(len(folds)), np.diff(rows.indptr))
+        met = np.ones(len(row), dtype=np.int32)
+        inside = csr_matrix((met, (folds[row], rows.indices)), shape=(int(folds.max()) + 1, rows.shape[1])).toarray()
+        outside = np.diff(self.known.indptr)
+        known = outside[rows.indices] - inside[folds[row], rows.indices] >= outside.min()
+        size = np.sqrt(np.bincount(row[known], rows.data[known] ** 2, minlength=len(folds)))
+        values = np.where(known, rows.data / np.maximum(size[row], 1e-12), 0).astype(np.float32)
+        return csr_matrix((values, rows.indices, rows.indptr), shape=rows.shape)
 
 
 def _rows(analysis: Analysis, vocabulary: Vocabulary, texts: list[str]) -> csr_matrix:
@@ -122,8 +137,28 @@ class Views:
     def cosines(self, texts: Texts) -> list[Floats]:
         """Of each text with each that was learned from: words, pieces, sentences, opening (where there is one), and
         last the mean of these."""
-        seen = [self.words.cosines(texts.words), self.pieces.cosines(texts.words)]
-        seen.append(np.asarray(texts.vectors, dtype=np.float32) @ self.vectors.T)
+        return self.alike(self._arranged([view.rows(texts.words) for view in self._sparse], texts.vectors))
+
+    def learned(self) -> list[Rows]:
+        """The texts learned from, for `alike`."""
+        return self._arranged([csr_matrix(view.known.T) for view in self._sparse], self.vectors)
+
+    def unseen(self, folds: Integers) -> list[Rows]:
+        """The same, each as if its fold had not been learned from."""
+        return self._arranged([view.unseen(folds) for view in self._sparse], self.vectors)
+
+    def alike(self, rows: list[Rows]) -> list[Floats]:
+        """Cosines as `cosines` gives them, of texts that have been read."""
+        words, pieces, vectors, *openings = rows
+        seen = [(words @ self.words.known).toarray(), (pieces @ self.pieces.known).toarray()]
+        seen.append(np.asarray(vectors, dtype=np.float32) @ self.vectors.T)
         if self.opening is not None:
-            seen.append(self.opening.cosines(texts.words))
+            seen.append((openings[0] @ self.opening.known).toarray())
         return [*seen, np.asarray(sum(seen) / np.float32(len(seen)))]
+
+    @property
+    def _sparse(self) -> list[View]:
+        return [self.words, self.pieces, *([] if self.opening is None else [self.opening])]
+
+    def _arranged(self, sparse: list[Rows], vectors: Floats) -> list[Rows]:
+        return [*sparse[:2], vectors, *sparse[2:]]

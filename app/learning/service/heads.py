@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts import service as accounts
+from app.ai_config.abstention import ABSTENTION
 from app.core.auth import Principal
 from app.core.telemetry import get_logger
 from app.inference.local import classifier
@@ -24,7 +25,9 @@ MOST_LISTED = 100
 
 async def refresh(db: AsyncSession) -> int:
     """To be called before this process classifies: if another version is active than the one in its memory, that one is
-    read. The active version."""
+    read, and from which confidence on it tells anything. The active version."""
+    _version, rules = await ABSTENTION.in_force(db)
+    classifier.abstain_below(rules.below)
     found = await repository.active(db)
     version, checksum = (SHIPPED, None) if found is None else found
     if classifier.in_use() != checksum:

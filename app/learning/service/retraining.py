@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import now
@@ -20,9 +19,9 @@ from app.core.resources import Resources
 from app.core.telemetry import get_logger
 from app.inference.embedding import default_embedder
 from app.inference.local import train
-from app.inference.local.classifier import Classifier
 from app.inference.local.examples import Example, examples_hash, load_examples
 from app.inference.local.head import Head, pack, shipped_head, unpack
+from app.inference.local.selective import figures
 from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.service import Claim
@@ -57,6 +56,8 @@ class _Lessons:
     kept: list[Example]
     """Held out."""
     left_out: dict[str, int]
+    foreign: list[Example]
+    """What was left out."""
 
 
 async def request(db: AsyncSession, *, author_id: int | None) -> ClassifierHead:
@@ -151,8 +152,12 @@ def _lessons(judged: Sequence[TrainingExample]) -> _Lessons:
     counts = Counter(example.category for example in learned.values() if example.category not in known)
     many = {label for label, n in counts.most_common(MOST_LABELS) if n >= LEAST_OF_A_LABEL}
     left_out = {label: n for label, n in sorted(counts.items()) if label not in many}
+    out = [example for example in learned.values() if example.category in left_out]
     return _Lessons(
-        [example for example in learned.values() if example.category not in left_out], list(kept.values()), left_out
+        [example for example in learned.values() if example.category not in left_out],
+        list(kept.values()),
+        left_out,
+        out,
     )
 
 
@@ -161,30 +166,40 @@ def _trained(lessons: _Lessons, active: Head, active_version: int) -> _Outcome:
     shipped = shipped_head()
     vectors = shipped.example_vectors if shipped.metadata["examples_sha256"] == examples_hash() else None
     head = train.train(
-        delivered, default_embedder(), data_hash=examples_hash(), own=lessons.learned, known_vectors=vectors
+        delivered,
+        default_embedder(),
+        data_hash=examples_hash(),
+        own=lessons.learned,
+        foreign=lessons.foreign,
+        known_vectors=vectors,
     )
-    mine, theirs = (_accuracy(one, delivered, lessons.kept) for one in (head, active))
+    mine, theirs = (_told(one, lessons.kept) for one in (head, active))
     count = len(lessons.kept)
     report = {
         "labels": list(head.labels),
         "examples": {"delivered": len(delivered), "people": len(lessons.learned)},
         "left_out": lessons.left_out,
         "cross_validation": head.metadata["cross_validation"],
+        "judgements": head.metadata.get("judgements"),
         "held_out": {
             "count": count,
-            "accuracy": mine,
-            "active_accuracy": theirs,
+            "accuracy": mine["accuracy"],
+            "active_accuracy": theirs["accuracy"],
             "active_version": active_version,
+            "coverage_at_90": mine["coverage_at_90"],
+            "selective_accuracy": mine["selective_accuracy"],
         },
         "libraries": head.metadata["libraries"],
     }
     refusal = None
-    if mine < theirs:
-        refusal = f"Of {count} judgements held out it tells {mine:.1%} right, the active version {theirs:.1%}."
+    right, before = mine["accuracy"] or 0.0, theirs["accuracy"] or 0.0
+    if right < before:
+        refusal = f"Of {count} judgements held out it tells {right:.1%} right, the active version {before:.1%}."
     return _Outcome(head, report, refusal)
 
 
-def _accuracy(head: Head, delivered: list[Example], kept: list[Example]) -> float:
-    """Of the category itself: whether it would be sure enough to say so is another matter."""
-    told = Classifier(head, delivered, default_embedder())
-    return round(float(np.mean([told.best(example.text) == example.category for example in kept])), 4)
+def _told(head: Head, kept: list[Example]) -> dict[str, float | int | None]:
+    """Accuracy is of the category itself: whether it would be sure enough to say so is told beside it."""
+    probabilities = head.classifier.probabilities(train.read_all(kept, default_embedder()))
+    truth = [example.category for example in kept]
+    return figures(head.labels, probabilities, truth, threshold=head.classifier.threshold)

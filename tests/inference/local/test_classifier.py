@@ -11,7 +11,7 @@ import pytest
 from app.inference.embedding import default_embedder
 from app.inference.errors import ModelUnavailable
 from app.inference.local import train
-from app.inference.local.classifier import ABSTAIN_BELOW, Classifier, classify
+from app.inference.local.classifier import Classifier, abstain_below, classify
 from app.inference.local.examples import examples_hash, load_examples
 from app.inference.local.head import METADATA_FILE, WEIGHTS_FILE, Head, pack, shipped_head, unpack
 from app.inference.local.reading import read
@@ -115,9 +115,30 @@ def test_an_unclear_report_stays_general_and_says_so() -> None:
 
     assert (answer.category, answer.team, answer.abstained) == ("general", "support", True)
     assert answer.confidence == pytest.approx(0.1)
-    assert answer.confidence < ABSTAIN_BELOW
+    assert answer.confidence < shipped_head().classifier.threshold
     assert "No category is clear enough" in answer.reasoning
     assert "general" not in [category for category, _ in answer.alternatives]
+
+
+def test_a_head_without_a_threshold_tells_nothing_unless_it_is_asked_to() -> None:
+    head = shipped_head()
+    unsure = dataclasses.replace(head, classifier=dataclasses.replace(head.classifier, threshold=float("inf")))
+    classifier = Classifier(unsure, load_examples(), default_embedder())
+    text = "I was charged twice in May and want a refund"
+
+    answer = classifier.classify(text)
+    assert (answer.category, answer.abstained, answer.alternatives[0][0]) == ("general", True, "billing")
+    assert "no confidence has proved to be right often enough" in answer.reasoning
+    assert classifier.classify(text, below=0.3).category == "billing"
+
+
+def test_another_confidence_may_be_asked_for_in_this_process() -> None:
+    try:
+        abstain_below(1.0)
+        assert classify("I was charged twice in May and want a refund").abstained
+    finally:
+        abstain_below(None)
+    assert not classify("I was charged twice in May and want a refund").abstained
 
 
 def test_a_report_whose_words_say_nothing_is_explained_by_the_example_alone() -> None:
