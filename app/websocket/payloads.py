@@ -1,4 +1,5 @@
-"""The `data` of what the server sends. Section 3 of the public contract names the fields."""
+"""The `data` of what the server sends, read from the fields of an event that are named here. Section 3 of the public
+contract names them."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,7 +12,7 @@ from app.websocket.channels import Topic
 
 
 class Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
 
 
 class TicketStatusData(Data):
