@@ -7,7 +7,7 @@ from app.core.resources import Resources
 from app.core.tasks import task
 from app.jobs import service as jobs
 from app.jobs.service import Claim
-from app.jobs.tasks import claimed, yielding
+from app.jobs.tasks import GivenUp, claimed, exhausted, yielding
 
 
 @task(name="conversations.turn", time_limit=300)
@@ -17,11 +17,9 @@ async def take_turn(resources: Resources, job_id: UUID) -> None:
 
 
 @task(name="conversations.give_up")
-async def give_up_turn(resources: Resources, job_id: UUID) -> None:
-    async with resources.db.session() as db:
-        job = await jobs.find(db, job_id)
-    if job is not None:
-        await service.give_up(resources, UUID(job.subject))
+@exhausted
+async def give_up_turn(resources: Resources, job: GivenUp) -> None:
+    await service.give_up(resources, UUID(job.subject))
 
 
 @task(name="conversations.rescue")

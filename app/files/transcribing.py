@@ -102,9 +102,9 @@ async def hear_part(
     await discard(resources.storage, [work.key])
 
 
-async def give_up_part(resources: Resources, job_id: UUID, settings: RecognitionSettings) -> None:
+async def give_up_part(resources: Resources, job_id: UUID, settings: RecognitionSettings, *, reason: str) -> None:
     async with resources.db.unit_of_work() as db:
-        key = await service.give_up_part(db, job_id, limits=settings)
+        key = await service.give_up_part(db, job_id, reason=reason, limits=settings)
     if key is not None:
         await discard(resources.storage, [key])
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.core.resources import Resources
 from app.core.tasks import task
 from app.integrations import service
-from app.jobs.tasks import yielding
+from app.jobs.tasks import GivenUp, exhausted, yielding
 
 
 @task(name="integrations.export", time_limit=180)
@@ -15,6 +15,7 @@ async def export_ticket(resources: Resources, job_id: UUID) -> None:
 
 
 @task(name="integrations.give_up")
-async def give_up_export(resources: Resources, job_id: UUID) -> None:
+@exhausted
+async def give_up_export(resources: Resources, job: GivenUp) -> None:
     async with resources.db.unit_of_work() as db:
-        await service.give_up(db, job_id)
+        await service.give_up(db, UUID(job.subject), job.job_id, reason=job.reason)

@@ -16,7 +16,7 @@ from app.files.scanning.verdict import ScannerAway
 from app.files.tasks.recognition import examined, process, recognition_settings
 from app.jobs import service as jobs
 from app.jobs.service import Claim
-from app.jobs.tasks import claimed, yielding
+from app.jobs.tasks import GivenUp, claimed, exhausted, yielding
 from app.knowledge import service
 from app.knowledge.service import Reading
 
@@ -54,12 +54,11 @@ async def index_document(resources: Resources, claim: Claim) -> None:
 
 
 @task(name="knowledge.give_up", time_limit=60)
-async def give_up_document(resources: Resources, job_id: UUID) -> None:
+@exhausted
+async def give_up_document(resources: Resources, job: GivenUp) -> None:
+    document_id, _, version = job.subject.partition(":")
     async with resources.db.unit_of_work() as db:
-        job = await jobs.find(db, job_id)
-        if job is not None:
-            document_id, _, version = job.subject.partition(":")
-            await service.give_up(db, UUID(document_id), int(version), reason=job.error or "Given up.")
+        await service.give_up(db, UUID(document_id), int(version), reason=job.reason)
 
 
 @task(name="knowledge.fetch", time_limit=300)
@@ -69,11 +68,10 @@ async def fetch_page(resources: Resources, claim: Claim) -> None:
 
 
 @task(name="knowledge.give_up_page", time_limit=60)
-async def give_up_page(resources: Resources, job_id: UUID) -> None:
+@exhausted
+async def give_up_page(resources: Resources, job: GivenUp) -> None:
     async with resources.db.unit_of_work() as db:
-        job = await jobs.find(db, job_id)
-        if job is not None:
-            await service.give_up_page(db, UUID(job.subject), reason=job.error or "Given up.")
+        await service.give_up_page(db, UUID(job.subject), reason=job.reason)
 
 
 @task(name="knowledge.copy", time_limit=600)
@@ -95,8 +93,9 @@ async def forget_vectors(resources: Resources, job_id: UUID) -> None:
 
 
 @task(name="knowledge.give_up_embedding", time_limit=60)
-async def give_up_embedding(resources: Resources, job_id: UUID) -> None:
-    await service.give_up_embedding(resources, job_id)
+@exhausted
+async def give_up_embedding(resources: Resources, job: GivenUp) -> None:
+    await service.give_up_embedding(resources, job.job_id, reason=job.reason)
 
 
 async def _read_at(resources: Resources, claim: Claim, reading: Reading, path: Path) -> None:

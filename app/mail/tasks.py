@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.core.resources import Resources
 from app.core.tasks import task
-from app.jobs.tasks import yielding
+from app.jobs.tasks import GivenUp, exhausted, yielding
 from app.mail import service
 
 
@@ -15,9 +15,10 @@ async def take_in(resources: Resources, job_id: UUID) -> None:
 
 
 @task(name="mail.give_up_taking")
-async def give_up_taking(resources: Resources, job_id: UUID) -> None:
+@exhausted
+async def give_up_taking(resources: Resources, job: GivenUp) -> None:
     async with resources.db.unit_of_work() as db:
-        await service.give_up_taking(db, job_id)
+        await service.give_up_taking(db, UUID(job.subject), reason=job.reason)
 
 
 @task(name="mail.put_on_way")
@@ -33,9 +34,10 @@ async def send(resources: Resources, job_id: UUID) -> None:
 
 
 @task(name="mail.give_up_sending")
-async def give_up_sending(resources: Resources, job_id: UUID) -> None:
+@exhausted
+async def give_up_sending(resources: Resources, job: GivenUp) -> None:
     async with resources.db.unit_of_work() as db:
-        await service.give_up_sending(db, job_id)
+        await service.give_up_sending(db, job.job_id, reason=job.reason)
 
 
 @task(name="mail.send_confirmation", time_limit=300)

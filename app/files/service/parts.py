@@ -108,14 +108,13 @@ async def fail_part(db: AsyncSession, claim: Claim, *, reason: str, limits: Reco
         await _go_without(db, *ending, reason, limits)
 
 
-async def give_up_part(db: AsyncSession, job_id: UUID, *, limits: RecognitionSettings) -> str | None:
+async def give_up_part(db: AsyncSession, job_id: UUID, *, reason: str, limits: RecognitionSettings) -> str | None:
     """Its job failed as often as it may. Does nothing the second time. The key of the sound, which nobody needs."""
     ending = await _ending(db, job_id)
-    job = await jobs.find(db, job_id)
-    if ending is None or job is None:
+    if ending is None:
         return None
     key = ending[1].storage_key
-    await _go_without(db, *ending, job.error or "Given up.", limits)
+    await _go_without(db, *ending, reason, limits)
     return key
 
 

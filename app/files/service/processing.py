@@ -122,13 +122,11 @@ async def fail(db: AsyncSession, claim: Claim, *, reason: str, stage: str) -> No
     await jobs.fail(db, claim, reason=reason)
 
 
-async def give_up(db: AsyncSession, job_id: UUID) -> None:
+async def give_up(db: AsyncSession, job_id: UUID, *, reason: str, stage: str | None) -> None:
     """Its job failed as often as it may. Does nothing the second time."""
     file = await ProcessedFiles(db).of_job(job_id)
-    job = await jobs.find(db, job_id)
-    if file is None or job is None or file.processing_status not in OPEN:
-        return
-    _end(db, file, reason=job.error or "Given up.", stage=job.stage or FIRST_STAGE)
+    if file is not None and file.processing_status in OPEN:
+        _end(db, file, reason=reason, stage=stage or FIRST_STAGE)
 
 
 async def end_abandoned(db: AsyncSession, *, limit: int) -> int:

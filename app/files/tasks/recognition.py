@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutdown
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,7 +26,7 @@ from app.files.service import Work
 from app.files.signatures import Group
 from app.jobs.errors import ClaimLost
 from app.jobs.service import Claim
-from app.jobs.tasks import claimed
+from app.jobs.tasks import GivenUp, claimed, exhausted
 
 log = get_logger(__name__)
 
@@ -62,9 +61,10 @@ async def recognise_file(resources: Resources, claim: Claim) -> None:
 
 
 @task(name="files.give_up", time_limit=60)
-async def give_up_file(resources: Resources, job_id: UUID) -> None:
+@exhausted
+async def give_up_file(resources: Resources, job: GivenUp) -> None:
     async with resources.db.unit_of_work() as db:
-        await service.give_up(db, job_id)
+        await service.give_up(db, job.job_id, reason=job.reason, stage=job.stage)
 
 
 @task(name="files.recognise_part", queue=PARTS_QUEUE, time_limit=TASK_SECONDS)
@@ -75,8 +75,10 @@ async def recognise_part(resources: Resources, claim: Claim) -> None:
 
 
 @task(name="files.give_up_part", time_limit=60)
-async def give_up_part(resources: Resources, job_id: UUID) -> None:
-    await transcribing.give_up_part(resources, job_id, recognition_settings(resources.settings))
+@exhausted
+async def give_up_part(resources: Resources, job: GivenUp) -> None:
+    settings = recognition_settings(resources.settings)
+    await transcribing.give_up_part(resources, job.job_id, settings, reason=job.reason)
 
 
 async def _scanned(resources: Resources, claim: Claim, work: Work, path: Path) -> bool:

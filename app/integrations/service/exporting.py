@@ -145,11 +145,10 @@ async def carry_out(resources: Resources, job_id: uuid.UUID) -> None:
             await _succeeded(resources, claim, export, integration, issue)
 
 
-async def give_up(db: AsyncSession, job_id: uuid.UUID) -> None:
-    job = await jobs.find(db, job_id)
-    found = None if job is None else await repository.export(db, uuid.UUID(job.subject))
-    if job is not None and found is not None and found[0].status == ExportStatus.QUEUED and found[0].job_id == job_id:
-        found[0].status, found[0].error = ExportStatus.FAILED, job.error or "Given up."
+async def give_up(db: AsyncSession, export_id: uuid.UUID, job_id: uuid.UUID, *, reason: str) -> None:
+    found = await repository.export(db, export_id)
+    if found is not None and found[0].status == ExportStatus.QUEUED and found[0].job_id == job_id:
+        found[0].status, found[0].error = ExportStatus.FAILED, reason
 
 
 async def _chosen(

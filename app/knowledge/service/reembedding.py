@@ -124,13 +124,12 @@ async def carry_out_embedding(resources: Resources, job_id: uuid.UUID) -> None:
             raise
 
 
-async def give_up_embedding(resources: Resources, job_id: uuid.UUID) -> None:
+async def give_up_embedding(resources: Resources, job_id: uuid.UUID, *, reason: str) -> None:
     async with resources.db.unit_of_work() as db:
         await embeddings.hold(db)
         row = await embeddings.of_job(db, job_id, lock=True)
         if row is not None and row.state == EmbeddingState.BUILDING:
-            job = await jobs.find(db, job_id)
-            await _end(db, row, EmbeddingState.FAILED, row.error or (job.error if job is not None else None))
+            await _end(db, row, EmbeddingState.FAILED, row.error or reason)
 
 
 async def _build(resources: Resources, claim: Claim) -> None:

@@ -110,11 +110,10 @@ async def send(resources: Resources, job_id: UUID, *, transport: Transport | Non
                 row.state, row.sent_at, row.error = SentState.SENT, now(), None
 
 
-async def give_up(db: AsyncSession, job_id: UUID) -> None:
+async def give_up(db: AsyncSession, job_id: UUID, *, reason: str) -> None:
     row = await repository.sent_of_job(db, job_id)
     if row is not None and row.state == SentState.QUEUED:
-        job = await jobs.find(db, job_id)
-        row.state, row.error = SentState.FAILED, row.error or (job and job.error) or "Given up."
+        row.state, row.error = SentState.FAILED, row.error or reason
 
 
 async def _failed(resources: Resources, claim: Claim, fault: TransportFault) -> None:

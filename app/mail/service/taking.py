@@ -71,11 +71,9 @@ async def take_in(resources: Resources, job_id: UUID) -> None:
         await _take(resources, claim, mail_id, parsed)
 
 
-async def give_up(db: AsyncSession, job_id: UUID) -> None:
+async def give_up(db: AsyncSession, mail_id: UUID, *, reason: str) -> None:
     """Tried as often as may be: for administrators to look at, and to try again."""
-    job = await jobs.find(db, job_id)
-    if job is not None:
-        await _unreadable(db, UUID(job.subject), GIVEN_UP.format(error=job.error or "given up"))
+    await _unreadable(db, mail_id, GIVEN_UP.format(error=reason))
 
 
 async def _unreadable(db: AsyncSession, mail_id: UUID, reason: str) -> None:
