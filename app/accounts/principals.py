@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import update
 
 from app.accounts import repository
-from app.accounts.api_keys import KEY_START, key_hash
+from app.accounts.service.api_keys import KEY_START, key_hash
 from app.core.auth import Audience, Claims, Principal
 from app.core.clock import now
 from app.core.db import Database

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.accounts import api_keys, confirming, logins, service
+from app.accounts import service
 from app.accounts.authentication import AdminUser, CurrentUser, identity_of
 from app.accounts.errors import (
     AccountTaken,
@@ -31,6 +31,7 @@ from app.accounts.schemas import (
     UserOut,
     UserPatch,
 )
+from app.accounts.service import api_keys, confirming, logins
 from app.core.auth import Role
 from app.core.db import ReadSession, WriteSession
 from app.core.errors import PreconditionFailed, Unauthenticated, documented

@@ -9,7 +9,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 
-from app.accounts.confirming import Due
+from app.accounts.service.confirming import Due
 from app.conversations.schemas import CitationOut, MessageOut
 from app.core.settings import MailSettings
 from app.models.conversation import Speaker

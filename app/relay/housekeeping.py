@@ -6,8 +6,8 @@ from datetime import timedelta
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts.confirming import forget_old
-from app.accounts.logins import forget_ended_logins
+from app.accounts.service.confirming import forget_old
+from app.accounts.service.logins import forget_ended_logins
 from app.conversations import service as conversations
 from app.core.db import DATABASE_AWAY
 from app.core.idempotency import forget_old_answers

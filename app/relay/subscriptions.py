@@ -1,7 +1,7 @@
 """Every event and what it leads to, in one place. A room adds its lines to `build`; nothing registers itself."""
 
 from app.accounts import events as accounts
-from app.accounts.confirming import CONFIRM as EMAIL_CONFIRMATION
+from app.accounts.service.confirming import CONFIRM as EMAIL_CONFIRMATION
 from app.agents import deliveries as agent_deliveries
 from app.agents import events as agents
 from app.agents import tasks as agent_tasks

@@ -6,8 +6,9 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
-from app.accounts import api_keys, service
+from app.accounts import service
 from app.accounts.scopes import Scope, permits
+from app.accounts.service import api_keys
 from app.core.auth import Role
 from app.core.clock import now
 from app.core.resources import Resources

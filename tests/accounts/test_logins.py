@@ -7,8 +7,9 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, update
 
-from app.accounts import logins, service
+from app.accounts import service
 from app.accounts.passwords import Passwords, passwords
+from app.accounts.service import logins
 from app.core.auth import Role
 from app.core.clock import now
 from app.core.errors import Unavailable

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, update
 
-from app.accounts import confirming
+from app.accounts.service import confirming
 from app.core.clock import now
 from app.core.resources import Resources
 from app.mail import service

@@ -12,8 +12,8 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from sqlalchemy import update
 
-from app.accounts import api_keys
 from app.accounts.scopes import Scope
+from app.accounts.service import api_keys
 from app.ai_config.catalogue import ALL_TOOLS, READING_TOOLS
 from app.core.auth import TokenSigner
 from app.core.resources import Resources

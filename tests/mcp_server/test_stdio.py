@@ -7,8 +7,8 @@ import pytest
 from fastmcp.client import Client
 from fastmcp.client.transports import StdioTransport
 
-from app.accounts import api_keys
 from app.accounts.scopes import Scope
+from app.accounts.service import api_keys
 from app.ai_config.catalogue import READING_TOOLS
 from app.commands import mcp_stdio
 from app.core.resources import Resources

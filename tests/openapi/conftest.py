@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from app.accounts.confirming import token_of
+from app.accounts.service.confirming import token_of
 from app.ai_config.catalogue import AgentType
 from app.core.auth import Role
 from app.core.clock import now

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 from sqlalchemy import update
 
-from app.accounts import logins, service
+from app.accounts import service
+from app.accounts.service import logins
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.models.ticket import Ticket

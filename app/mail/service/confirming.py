@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.accounts import confirming as accounts
+from app.accounts.service import confirming as accounts
 from app.core.resources import Resources
 from app.jobs import claims
 from app.jobs import service as jobs

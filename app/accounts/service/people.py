@@ -1,4 +1,4 @@
-"""Accounts: who exists, and as what. Registration makes customers; only an administrator changes a role."""
+"""Who exists, and as what. Registration makes customers; only an administrator changes a role."""
 
 from collections.abc import Collection, Iterable
 
