@@ -25,6 +25,8 @@ from app.tickets import service as tickets
 from app.tickets.schemas import CategorizeOut
 
 TRANSCRIPT_MOST = 200
+LEVEL = "conversation"
+"""Who handed over, in the ticket's timeline."""
 DESCRIPTION_CHARS = 60_000
 _MESSAGE_CHARS = 4_000
 _QUOTE_CHARS = 1_000
@@ -95,38 +97,33 @@ async def escalate(
     if session.ticket_id is not None and not anew:
         made.ticket_id = session.ticket_id
         report = "\n\n".join(part for part in (f"Again: {reason}.", note) if part)
-        await tickets.note_escalation(db, session.ticket_id, level="conversation", team=found.team, report=report)
+        await tickets.note_escalation(db, session.ticket_id, level=LEVEL, team=found.team, report=report)
         db.add(made)
         await db.flush()
         return made
-    ticket = await tickets.create(
-        db,
-        customer,
-        title=lead(asked[0].content) if asked else "A customer asks for a person",
-        description=described(session, made),
-        priority=found.priority,
-        team=found.team,
-    )
+    title = lead(asked[0].content) if asked else "A customer asks for a person"
+    await _open_ticket(db, session, customer, made, title=title, by=by)
+    told = _told(reason, made.ticket_id, found, due_at)
+    await append(db, session, Speaker.SYSTEM, told, reason=reason, reply_to=question and question.id)
+    tell_status(db, session)
+    outbox.add(db, SessionEscalated(session_id=session.id, ticket_id=made.ticket_id, reason=reason))
+    return made
+
+
+async def _open_ticket(
+    db: AsyncSession, session: Conversation, customer: Principal, made: Escalation, *, title: str, by: Principal | None
+) -> None:
+    """In the customer's name; what waited for an answer waits there from now on."""
+    words, priority = described(session, made), Priority(made.priority)
+    ticket = await tickets.create(db, customer, title=title, description=words, priority=priority, team=made.team)
     made.ticket_id = ticket.id
     db.add(made)
-    session.escalate(ticket_id=ticket.id, reason=reason)
+    session.escalate(ticket_id=ticket.id, reason=made.reason)
     await db.flush()
-    await tickets.note_escalation(
-        db, ticket.id, level="conversation", team=found.team, report=_report(session, made, by)
-    )
+    report = _report(session, made, by)
+    await tickets.note_escalation(db, ticket.id, level=LEVEL, team=made.team, report=report)
     for message in await MessageRepository(db, customer, session.id).waiting():
         message.handled_as = Handling.HANDED_OVER
-    await append(
-        db,
-        session,
-        Speaker.SYSTEM,
-        _told(reason, ticket.id, found, due_at),
-        reason=reason,
-        reply_to=None if question is None else question.id,
-    )
-    tell_status(db, session)
-    outbox.add(db, SessionEscalated(session_id=session.id, ticket_id=ticket.id, reason=reason))
-    return made
 
 
 def due_hours(settings: ConversationSettings, priority: Priority) -> float:
