@@ -4,10 +4,9 @@ from app.tickets.service.categorisation import DESK, attach_categorisation, cate
 from app.tickets.service.comments import comment, comments, withdraw_comment
 from app.tickets.service.creation import create
 from app.tickets.service.editing import assign, change_status, delete, update
-from app.tickets.service.escalation import note_escalation
-from app.tickets.service.exporting import note_export
 from app.tickets.service.neglected import JOB_KIND as CATCHING_UP
 from app.tickets.service.neglected import Rounds, left_to_do
+from app.tickets.service.noting import note_escalation, note_export
 from app.tickets.service.overdue import move_up
 from app.tickets.service.reading import get, list_tickets, timeline, watchable
 from app.tickets.service.similarity import find_similar, keep_vector, rank_similar, search, similar, vector_of

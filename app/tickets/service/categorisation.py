@@ -9,11 +9,12 @@ from app.ai_config.priorities import WEIGHTS
 from app.core.auth import Principal, Role
 from app.inference.local.categorize import categorize as categorize_locally
 from app.learning import service as learning
-from app.models.ticket import Priority, TicketChange
+from app.models.ticket import Priority
 from app.outbox import writer as outbox
 from app.tickets.events import TicketCategorised
 from app.tickets.repository import TicketRepository, Timeline
 from app.tickets.schemas import AlternativeOut, Categorisation, CategorizeOut, TicketOut
+from app.tickets.service.telling import enter
 
 ACTION = "categorised"
 DESK = Principal(user_id=0, username="evidesk", role=Role.ADMIN)
@@ -51,16 +52,7 @@ async def attach_categorisation(
     for name, value in wanted.items():
         setattr(ticket, name, value)
     ticket.touch()
-    db.add(
-        TicketChange(
-            ticket_id=ticket.id,
-            actor_id=None if who == DESK else who.user_id,
-            action=ACTION,
-            version=ticket.version,
-            changes=changes,
-            created_at=ticket.updated_at,
-        )
-    )
+    enter(db, ticket, who, ACTION, changes)
     outbox.add(
         db,
         TicketCategorised(

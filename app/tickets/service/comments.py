@@ -5,12 +5,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal
 from app.core.clock import now
 from app.core.pagination import Page
-from app.models.ticket import TicketChange, TicketComment, TicketStatus, Visibility
+from app.models.ticket import TicketComment, TicketStatus, Visibility
 from app.outbox import writer as outbox
 from app.tickets.errors import StaffOnly, TicketClosed
-from app.tickets.events import TicketCommentAdded, TicketStatusChanged
+from app.tickets.events import TicketCommentAdded
 from app.tickets.repository import CommentRepository, TicketRepository
 from app.tickets.schemas import CommentOut, PersonOut
+from app.tickets.service.telling import enter, tell_status
 
 _WAITING = (TicketStatus.PENDING, TicketStatus.RESOLVED)
 
@@ -49,17 +50,7 @@ async def comment(
         changes["status"] = [previous, ticket.status]
     elif not internal:
         ticket.updated_at = at
-    db.add(
-        TicketChange(
-            ticket_id=ticket.id,
-            actor_id=who.user_id,
-            action="commented",
-            version=ticket.version,
-            changes=changes,
-            internal=internal,
-            created_at=at,
-        )
-    )
+    enter(db, ticket, who, "commented", changes, internal=internal, at=at)
     outbox.add(
         db,
         TicketCommentAdded(
@@ -72,16 +63,7 @@ async def comment(
         ),
     )
     if reopened:
-        outbox.add(
-            db,
-            TicketStatusChanged(
-                ticket_id=ticket.id,
-                status=ticket.status,
-                previous=previous,
-                updated_by=who.username,
-                timestamp=at,
-            ),
-        )
+        tell_status(db, ticket, who, previous=previous)
     return CommentOut(
         id=said.id,
         ticket_id=ticket.id,
@@ -101,15 +83,5 @@ async def withdraw_comment(db: AsyncSession, who: Principal, ticket_id: int, com
     if said is None or said.ticket_id != ticket.id:
         return
     said.body = words
-    db.add(
-        TicketChange(
-            ticket_id=ticket.id,
-            actor_id=who.user_id,
-            action="comment_withdrawn",
-            version=ticket.version,
-            changes={"comment_id": [said.id, None]},
-            internal=True,
-            created_at=now(),
-        )
-    )
+    enter(db, ticket, who, "comment_withdrawn", {"comment_id": [said.id, None]}, internal=True, at=now())
     await db.flush()

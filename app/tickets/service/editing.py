@@ -7,12 +7,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import Principal, Role
 from app.core.clock import now
 from app.core.http import check_version
-from app.models.ticket import ImpossibleTransition, Ticket, TicketChange, TicketStatus
+from app.models.ticket import ImpossibleTransition, Ticket, TicketStatus
 from app.outbox import writer as outbox
 from app.tickets.errors import StaffOnly, SupervisorOnly, TicketClosed, TransitionImpossible
-from app.tickets.events import TicketAssigned, TicketDeleted, TicketStatusChanged, TicketUpdated
+from app.tickets.events import TicketAssigned, TicketDeleted, TicketUpdated
 from app.tickets.repository import TicketRepository
 from app.tickets.schemas import TicketEdit, TicketOut
+from app.tickets.service.telling import enter, tell_status
+
+Changes = dict[str, list[Any]]
+"""[before, after] by field."""
 
 EDITABLE = ("title", "description", "status", "priority", "category", "team", "tags", "assignee_id")
 _CUSTOMERS_MAY = {"title", "description", "tags", "status"}
@@ -40,7 +44,7 @@ async def update(
     ticket = await tickets.get(ticket_id, lock=True)
     current = {name: getattr(ticket, name) for name in EDITABLE}
     wanted: dict[str, Any] = dict(edit)
-    changes = {name: [current[name], value] for name, value in wanted.items() if current[name] != value}
+    changes: Changes = {name: [current[name], value] for name, value in wanted.items() if current[name] != value}
     if not who.is_staff:
         _check_customer(changes if whole else wanted, ticket, wanted)
     check_version(if_match, version=ticket.version, current=current, wanted=wanted)
@@ -48,61 +52,9 @@ async def update(
         raise TicketClosed
     if not changes:
         return await tickets.named(ticket)
-    previous = ticket.status
-    if "status" in changes:
-        _move(ticket, TicketStatus(wanted["status"]))
-    assignee: str | None = None
-    if wanted.get("assignee_id") is not None and "assignee_id" in changes:
-        assignee = await tickets.assignable(wanted["assignee_id"])
-    for name in changes:
-        if name != "status":
-            setattr(ticket, name, wanted[name])
-    ticket.touch()
-    db.add(
-        TicketChange(
-            ticket_id=ticket.id,
-            # The desk itself is nobody.
-            actor_id=who.user_id or None,
-            action=_action(changes),
-            version=ticket.version,
-            changes=changes,
-            created_at=ticket.updated_at,
-        )
-    )
-    others = [name for name in changes if name not in ("status", "assignee_id")]
-    if others:
-        outbox.add(
-            db,
-            TicketUpdated(
-                ticket_id=ticket.id,
-                version=ticket.version,
-                fields=others,
-                changes={name: wanted[name] for name in others},
-                updated_by=who.username,
-                timestamp=ticket.updated_at,
-            ),
-        )
-    if "status" in changes:
-        outbox.add(
-            db,
-            TicketStatusChanged(
-                ticket_id=ticket.id,
-                status=ticket.status,
-                previous=previous,
-                updated_by=who.username,
-                timestamp=ticket.updated_at,
-            ),
-        )
-    if "assignee_id" in changes:
-        outbox.add(
-            db,
-            TicketAssigned(
-                ticket_id=ticket.id,
-                assigned_to=assignee,
-                assigned_by=who.username,
-                timestamp=ticket.updated_at,
-            ),
-        )
+    assignee = await _apply(tickets, ticket, changes)
+    enter(db, ticket, who, _action(changes), changes)
+    _tell(db, ticket, who, changes, assignee)
     await db.flush()
     return await tickets.named(ticket)
 
@@ -128,15 +80,7 @@ async def delete(db: AsyncSession, who: Principal, ticket_id: int, *, if_match: 
     check_version(if_match, version=ticket.version, current={}, wanted={})
     ticket.deleted_at = now()
     ticket.touch()
-    db.add(
-        TicketChange(
-            ticket_id=ticket.id,
-            actor_id=who.user_id,
-            action="deleted",
-            version=ticket.version,
-            created_at=ticket.updated_at,
-        )
-    )
+    enter(db, ticket, who, "deleted", {})
     outbox.add(db, TicketDeleted(ticket_id=ticket.id, deleted_by=who.username, timestamp=ticket.updated_at))
 
 
@@ -149,6 +93,40 @@ def _check_customer(named: dict[str, Any], ticket: Ticket, wanted: dict[str, Any
     reopens = ticket.status == TicketStatus.RESOLVED and status == TicketStatus.OPEN
     if status != ticket.status and status not in _CUSTOMERS_MOVES and not reopens and not ticket.is_closed:
         raise StaffOnly("A customer may resolve or close a ticket, or reopen a resolved one.")
+
+
+async def _apply(tickets: TicketRepository, ticket: Ticket, changes: Changes) -> str | None:
+    """The name of a new assignee. Raises TransitionImpossible and AssigneeUnfit."""
+    wanted = {name: new for name, (_, new) in changes.items()}
+    if "status" in wanted:
+        _move(ticket, TicketStatus(wanted.pop("status")))
+    assignee_id = wanted.get("assignee_id")
+    assignee = None if assignee_id is None else await tickets.assignable(assignee_id)
+    for name, new in wanted.items():
+        setattr(ticket, name, new)
+    ticket.touch()
+    return assignee
+
+
+def _tell(db: AsyncSession, ticket: Ticket, who: Principal, changes: Changes, assignee: str | None) -> None:
+    others = {name: new for name, (_, new) in changes.items() if name not in ("status", "assignee_id")}
+    if others:
+        edited = TicketUpdated(
+            ticket_id=ticket.id,
+            version=ticket.version,
+            fields=list(others),
+            changes=others,
+            updated_by=who.username,
+            timestamp=ticket.updated_at,
+        )
+        outbox.add(db, edited)
+    if "status" in changes:
+        tell_status(db, ticket, who, previous=changes["status"][0])
+    if "assignee_id" in changes:
+        assigned = TicketAssigned(
+            ticket_id=ticket.id, assigned_to=assignee, assigned_by=who.username, timestamp=ticket.updated_at
+        )
+        outbox.add(db, assigned)
 
 
 def _move(ticket: Ticket, status: TicketStatus) -> None:

@@ -7,7 +7,7 @@ from app.tickets.repository import TicketRepository
 from app.tickets.schemas import TicketEdit
 from app.tickets.service.categorisation import DESK
 from app.tickets.service.editing import update
-from app.tickets.service.escalation import note_escalation
+from app.tickets.service.noting import note_escalation
 
 _NEXT = {Priority.LOW: Priority.MEDIUM, Priority.MEDIUM: Priority.HIGH, Priority.HIGH: Priority.CRITICAL}
 _ENDED = (TicketStatus.RESOLVED, TicketStatus.CLOSED)
