@@ -2,9 +2,22 @@
 
 from typing import Any
 
+from mcp_client.client import ToolCall
+
 MAX_TEXT = 4_000
 MAX_ITEMS = 100
 MAX_DEPTH = 12
+
+
+def kept(call: ToolCall) -> dict[str, Any]:
+    """A call of a tool, by field."""
+    return {
+        "tool": call.tool,
+        "arguments": trimmed(call.arguments),
+        "result": trimmed(call.result),
+        "failed": call.failed,
+        "seconds": round(call.seconds, 4),
+    }
 
 
 def trimmed(value: Any, *, depth: int = 0) -> Any:

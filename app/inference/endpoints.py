@@ -1,6 +1,6 @@
 """Models behind an endpoint: what they are asked and what they answer, whoever serves them."""
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,11 +32,3 @@ class ResolutionTime(BaseModel):
 class Embedded(BaseModel):
     vector: Annotated[list[float], Field(min_length=1, max_length=4096)]
     input_tokens: int = Field(default=0, ge=0)
-
-
-class Endpoints(Protocol):
-    """Blocking. Raises ModelUnavailable, ModelBusy, ModelFailed, ModelRefused."""
-
-    def classify(self, text: str) -> Classification: ...
-    def resolution_time(self, text: str, facts: dict[str, str]) -> ResolutionTime: ...
-    def embed(self, text: str) -> Embedded: ...

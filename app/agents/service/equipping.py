@@ -1,16 +1,30 @@
-"""What an agent starts with, and the door to its tools as the person who asked."""
+"""What an agent starts with: the road to its models, and the door to its tools as the person who asked."""
 
 import uuid
 from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.agents.declarations import RunDeps
 from app.ai_config.prompts import rendered, variables
 from app.ai_config.schemas import ConfigValues
+from app.analytics import service as analytics
 from app.core.resources import Resources
 from app.core.telemetry import CORRELATION_HEADER, correlation_id, inject
+from app.inference.assembly import ModelRoad, ResolveModel
+from app.providers import service as providers
 from mcp_client.client import ToolDoor
 
 TOKEN_MARGIN = timedelta(seconds=30)
+
+
+async def road_to_models(
+    db: AsyncSession, resources: Resources, resolve: ResolveModel, *, alone: bool = False
+) -> ModelRoad:
+    """By the rules and the budget of this moment. `alone`: to the configured model, with none to stand in."""
+    rules = await providers.platform(db)
+    stopped = await analytics.over_budget(db, rules.costs)
+    return providers.road(resources, rules, resolve, over_budget=stopped, alone=alone)
 
 
 def equipped(

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents import repository
 from app.agents.errors import RunFailure
 from app.agents.events import RunCompleted, RunFailed
-from app.agents.records import trimmed
+from app.agents.records import kept
 from app.agents.results import FileFindings, LearningResult
 from app.agents.running import Meter, Prompt, run_agent
 from app.agents.schemas import TicketDraftResult
 from app.agents.service import batches, reporting
-from app.agents.service.equipping import equipped
+from app.agents.service.equipping import equipped, road_to_models
 from app.ai_config import service as ai_config
 from app.ai_config.catalogue import AgentType, tools_for
 from app.ai_config.schemas import ConfigValues
@@ -34,7 +34,6 @@ from app.jobs.service import Claim
 from app.learning import service as learning
 from app.models.agent import AgentRun, AgentToolCall, RunStatus
 from app.outbox import writer as outbox
-from app.providers import service as providers
 from mcp_client.client import CallLog
 
 log = get_logger(__name__)
@@ -121,15 +120,13 @@ async def _start(resources: Resources, claim: Claim, run_id: uuid.UUID, resolve:
         row = await ai_config.chosen(db, kind, _rollout_key(run))
         run.model, run.config_version = row.model, row.version
         files = await repository.files_in_order(db, _files(run))
-        rules = await providers.platform(db)
-        stopped = await analytics.over_budget(db, rules.costs)
         return _Plan(
             run_id=run.id,
             user_id=run.user_id,
             kind=kind,
             version=row.version,
             config=ConfigValues.model_validate(row),
-            road=providers.road(resources, rules, resolve, over_budget=stopped),
+            road=await road_to_models(db, resources, resolve),
             attempt=claim.attempt,
             prompt=Prompt(
                 operation=run.operation,
@@ -240,11 +237,7 @@ async def _keep(db: AsyncSession, run: AgentRun, spent: _Spent, *, attempt: int)
         AgentToolCall(
             run_id=run.id,
             position=position,
-            tool=call.tool,
-            arguments=trimmed(call.arguments),
-            result=trimmed(call.result),
-            failed=call.failed,
-            seconds=round(call.seconds, 4),
+            **kept(call),
         )
         for position, call in enumerate(spent.calls.calls)
     )

@@ -5,21 +5,19 @@ import time
 from typing import Any
 
 from app.agents.errors import RunFailure
-from app.agents.records import trimmed
+from app.agents.records import kept
 from app.agents.running import Meter, Prompt
 from app.agents.schemas import TrialCall, TrialOut, TrialRun
 from app.agents.service.asking import asked
-from app.agents.service.equipping import equipped
+from app.agents.service.equipping import equipped, road_to_models
 from app.ai_config.catalogue import AGENT_OF, READING_TOOLS, AgentType
 from app.ai_config.schemas import ConfigValues
-from app.analytics import service as analytics
 from app.core.auth import Principal
 from app.core.resources import Resources
 from app.inference.assembly import ModelRoad, ResolveModel
 from app.inference.local.model import LOCAL_MODEL
 from app.inference.registry import resolve as resolve_model
 from app.learning import service as learning
-from app.providers import service as providers
 
 FOR_LANGUAGE_MODELS = ("system_prompt", "temperature", "max_tokens")
 """What `local` does not look at."""
@@ -71,9 +69,7 @@ async def _road(resources: Resources, resolve: ResolveModel) -> ModelRoad:
     """To the configured model alone: nobody stands in for what is tried."""
     async with resources.db.session() as db:
         await learning.refresh(db)
-        rules = await providers.platform(db)
-        stopped = await analytics.over_budget(db, rules.costs)
-    return providers.road(resources, rules, resolve, over_budget=stopped, alone=True)
+        return await road_to_models(db, resources, resolve, alone=True)
 
 
 def _notes(candidate: ConfigValues, active: ConfigValues) -> list[str]:
@@ -111,16 +107,7 @@ async def _one(
         status="failed" if answer is None else "completed",
         result=None if answer is None else answer.model_dump(mode="json"),
         error=None if failure is None else failure.reason,
-        tool_calls=[
-            TrialCall(
-                tool=call.tool,
-                arguments=trimmed(call.arguments),
-                result=trimmed(call.result),
-                failed=call.failed,
-                seconds=round(call.seconds, 4),
-            )
-            for call in deps.calls.calls
-        ],
+        tool_calls=[TrialCall(**kept(call)) for call in deps.calls.calls],
         input_tokens=meter.usage.input_tokens,
         output_tokens=meter.usage.output_tokens,
         cost_usd=meter.cost_usd,

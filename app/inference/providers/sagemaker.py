@@ -18,6 +18,8 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class AwsEndpoints:
+    """Blocking. Raises ModelUnavailable, ModelBusy, ModelFailed, ModelRefused."""
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.aws
 
