@@ -4,6 +4,7 @@ People are dealt with by these names; `logins`, `api_keys` and `confirming` by t
 """
 
 from app.accounts.service.people import (
+    ADMIN_USERNAME,
     RESERVED,
     add,
     by_address,
@@ -19,6 +20,7 @@ from app.accounts.service.people import (
 )
 
 __all__ = [
+    "ADMIN_USERNAME",
     "RESERVED",
     "add",
     "by_address",
