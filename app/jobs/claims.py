@@ -150,6 +150,14 @@ async def _give_back(resources: Resources, held: Claim, error: str) -> None:
         log.warning("job_not_released", job=str(held.job_id), error=type(failure).__name__)
 
 
+async def end_attempt(db: AsyncSession, held: Claim, *, reason: str, passing: bool, max_attempts: int) -> None:
+    """It failed: for what may pass, which is tried again, or for good. Raises ClaimLost."""
+    if passing:
+        await release(db, held, error=reason.rstrip("."), max_attempts=max_attempts)
+    else:
+        await service.fail(db, held, reason=reason)
+
+
 async def release(db: AsyncSession, held: Claim, *, error: str, max_attempts: int) -> None:
     """The attempt failed: another after a rest, or none if there were `max_attempts`. Raises ClaimLost."""
     if held.attempt >= max_attempts:

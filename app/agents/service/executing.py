@@ -192,11 +192,8 @@ async def _record_failure(resources: Resources, claim: Claim, plan: _Plan, spent
     cause = type(failure.__cause__ or failure).__name__
     log.warning("run_failed", run=str(plan.run_id), error=cause, passing=failure.passing)
     async with resources.db.unit_of_work() as db:
-        if failure.passing:
-            most = resources.settings.jobs.max_attempts
-            await claims.release(db, claim, error=failure.reason.rstrip("."), max_attempts=most)
-        else:
-            await jobs.fail(db, claim, reason=failure.reason)
+        most = resources.settings.jobs.max_attempts
+        await claims.end_attempt(db, claim, reason=failure.reason, passing=failure.passing, max_attempts=most)
         run = await repository.locked(db, plan.run_id)
         await _keep(db, run, spent, attempt=plan.attempt)
         if failure.passing:

@@ -18,7 +18,7 @@ from app.files.events import FileProcessingProgress
 from app.files.recognition.merging import HeardPart, MissingPart, merged
 from app.files.recognition.result import SAMPLE_RATE, CutRecording, RecognitionSettings, Segment
 from app.files.repository import ProcessedFiles
-from app.files.service.processing import OPEN, VALIDATION_SHARE, store, tell_failure
+from app.files.service.processing import DELETED, OPEN, VALIDATION_SHARE, file_of, store, tell_failure
 from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.models.file import File, ProcessingStatus
@@ -41,9 +41,8 @@ class PartWork:
 
 async def split(db: AsyncSession, claim: Claim, cut: CutRecording, keys: Sequence[str]) -> None:
     """From now on the file waits for its parts, whose sound lies under `keys`. Raises ClaimLost."""
-    file = await ProcessedFiles(db).of_job(claim.job_id)
+    file = await file_of(db, claim)
     if file is None:
-        await jobs.fail(db, claim, reason="The file was deleted.")
         return
     file.details = {**file.details, **cut.metadata}
     made = [jobs.create(db, kind=PART_KIND, subject=str(file.id)) for _ in cut.parts]
@@ -82,7 +81,7 @@ async def begin_part(db: AsyncSession, claim: Claim) -> PartWork | None:
     """None when the file is gone or needs it no more. Raises ClaimLost."""
     part = await ProcessedFiles(db).part_of_job(claim.job_id)
     if part is None or part.storage_key is None:
-        await jobs.fail(db, claim, reason="The file was deleted.")
+        await jobs.fail(db, claim, reason=DELETED)
         return None
     await jobs.progress(db, claim, stage=STAGE, fraction=0.0)
     return PartWork(part.storage_key, [(start, count) for start, count in part.pieces])
@@ -92,7 +91,7 @@ async def finish_part(db: AsyncSession, claim: Claim, heard: HeardPart, *, limit
     """What was heard, and, if this was the last part, the whole. Raises ClaimLost."""
     ending = await _ending(db, claim.job_id)
     if ending is None:
-        await jobs.fail(db, claim, reason="The file was deleted.")
+        await jobs.fail(db, claim, reason=DELETED)
         return
     file, part = ending
     part.state, part.storage_key, part.result = PartState.DONE, None, asdict(heard)

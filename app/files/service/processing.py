@@ -26,6 +26,7 @@ from app.models.file import File, FileSegment, ProcessingStatus, ScanStatus
 from app.outbox import writer as outbox
 
 OPEN = (ProcessingStatus.PENDING, ProcessingStatus.PROCESSING)
+DELETED = "The file was deleted."
 FIRST_STAGE = "validation"
 VALIDATION_SHARE = 0.1
 """What the checks before the reading count for in the progress of the whole."""
@@ -41,11 +42,18 @@ class Work:
     clean: bool
 
 
-async def begin(db: AsyncSession, claim: Claim) -> Work | None:
-    """Note that the file is being scanned and read; None when it is gone. Raises ClaimLost."""
+async def file_of(db: AsyncSession, claim: Claim) -> File | None:
+    """What the job is about; None, and the job has failed, when it is gone. Raises ClaimLost."""
     file = await ProcessedFiles(db).of_job(claim.job_id)
     if file is None:
-        await jobs.fail(db, claim, reason="The file was deleted.")
+        await jobs.fail(db, claim, reason=DELETED)
+    return file
+
+
+async def begin(db: AsyncSession, claim: Claim) -> Work | None:
+    """Note that the file is being scanned and read; None when it is gone. Raises ClaimLost."""
+    file = await file_of(db, claim)
+    if file is None:
         return None
     file.processing_status = ProcessingStatus.PROCESSING
     clean = file.scan_status == ScanStatus.CLEAN
@@ -74,9 +82,8 @@ async def report_progress(
 
 async def complete(db: AsyncSession, claim: Claim, recognition: Recognition, *, doubted_below: float) -> None:
     """Store what was read and settle the job, or neither. Raises ClaimLost."""
-    file = await ProcessedFiles(db).of_job(claim.job_id)
+    file = await file_of(db, claim)
     if file is None:
-        await jobs.fail(db, claim, reason="The file was deleted.")
         return
     await store(db, file, recognition, doubted_below=doubted_below)
     await jobs.succeed(db, claim)

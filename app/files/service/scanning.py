@@ -12,7 +12,7 @@ from app.files.repository import ProcessedFiles
 from app.files.scanning.scanner import open_scanner
 from app.files.scanning.verdict import ScannerAway
 from app.files.service.history import note
-from app.files.service.processing import FIRST_STAGE, fail, report_progress, tell_failure
+from app.files.service.processing import FIRST_STAGE, fail, file_of, report_progress, tell_failure
 from app.files.service.rendering import want_rendering
 from app.jobs import service as jobs
 from app.jobs.service import Claim
@@ -21,9 +21,8 @@ from app.models.file import FileSegment, ProcessingStatus, ScanStatus
 
 async def pass_scan(db: AsyncSession, claim: Claim, *, scanners: str, flags: list[str]) -> None:
     """No harm was found: from now on the file may be read and shown. Raises ClaimLost."""
-    file = await ProcessedFiles(db).of_job(claim.job_id)
+    file = await file_of(db, claim)
     if file is None:
-        await jobs.fail(db, claim, reason="The file was deleted.")
         return
     file.scan_status, file.scanned_at, file.scanners = ScanStatus.CLEAN, now(), scanners
     if flags:
@@ -53,9 +52,8 @@ async def quarantine(db: AsyncSession, claim: Claim, *, reason: str, stage: str,
 
 async def wait_for_scanner(db: AsyncSession, claim: Claim, settings: ScanSettings) -> None:
     """No verdict can be had just now: the file waits as it is. Raises ClaimLost."""
-    file = await ProcessedFiles(db).of_job(claim.job_id)
+    file = await file_of(db, claim)
     if file is None:
-        await jobs.fail(db, claim, reason="The file was deleted.")
         return
     file.processing_status = ProcessingStatus.PENDING
     message = "Waiting for the virus scanner"

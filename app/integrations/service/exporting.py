@@ -212,21 +212,19 @@ async def _succeeded(
 
 async def _failed(resources: Resources, claim: Claim, export: Export, fault: VendorFault | SecretUnreadable) -> None:
     reason = fault.reason if isinstance(fault, VendorFault) else fault.detail
-    most = resources.settings.jobs.max_attempts
+    passing, most = isinstance(fault, Unavailable | RateLimited), resources.settings.jobs.max_attempts
     async with resources.db.unit_of_work() as db:
         found = await repository.export(db, export.id)
         if isinstance(fault, RateLimited) and claim.attempt < most:
             due = now() + timedelta(seconds=fault.retry_after)
             await jobs.requeue(db, claim, due_at=due, error=reason)
             outbox.add(db, JobDue(job_id=claim.job_id, kind=claim.kind, subject=claim.subject), not_before=due)
-        elif isinstance(fault, Unavailable | RateLimited):
-            await claims.release(db, claim, error=reason.rstrip("."), max_attempts=most)
         else:
-            await jobs.fail(db, claim, reason=reason)
-            if found is not None:
-                found[0].status = ExportStatus.FAILED
+            await claims.end_attempt(db, claim, reason=reason, passing=passing, max_attempts=most)
         if found is not None:
             found[0].error = reason
+            if not passing:
+                found[0].status = ExportStatus.FAILED
 
 
 def _shown(export: Export, integration: Integration) -> ExportOut:

@@ -217,11 +217,8 @@ async def _note_refusal(
     page = await db.get(WebPage, document_id)
     if page is not None:
         page.checked_at, page.error = now(), refusal.reason
-    if refusal.passing:
-        await claims.release(db, claim, error=refusal.reason.rstrip("."), max_attempts=most)
-        return
-    await jobs.fail(db, claim, reason=refusal.reason)
-    if row is not None and page is not None:
+    await claims.end_attempt(db, claim, reason=refusal.reason, passing=refusal.passing, max_attempts=most)
+    if not refusal.passing and row is not None and page is not None:
         await _fail_if_it_waits(db, row, page, refusal.reason)
 
 

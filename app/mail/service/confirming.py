@@ -35,7 +35,6 @@ async def send_confirmation(resources: Resources, job_id: UUID, *, transport: Tr
         async with resources.db.unit_of_work() as db:
             if fault is None:
                 await jobs.succeed(db, claim)
-            elif isinstance(fault, Refused):
-                await jobs.fail(db, claim, reason=fault.reason)
             else:
-                await claims.release(db, claim, error=fault.reason.rstrip("."), max_attempts=settings.jobs.max_attempts)
+                passing, most = not isinstance(fault, Refused), settings.jobs.max_attempts
+                await claims.end_attempt(db, claim, reason=fault.reason, passing=passing, max_attempts=most)

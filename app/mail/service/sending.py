@@ -119,12 +119,9 @@ async def give_up(db: AsyncSession, job_id: UUID, *, reason: str) -> None:
 async def _failed(resources: Resources, claim: Claim, fault: TransportFault) -> None:
     async with resources.db.unit_of_work() as db:
         row = await repository.sent_of_job(db, claim.job_id)
-        if isinstance(fault, Refused):
-            await jobs.fail(db, claim, reason=fault.reason)
-            if row is not None:
-                row.state = SentState.FAILED
-        else:
-            most = resources.settings.jobs.max_attempts
-            await claims.release(db, claim, error=fault.reason.rstrip("."), max_attempts=most)
+        refused, most = isinstance(fault, Refused), resources.settings.jobs.max_attempts
+        await claims.end_attempt(db, claim, reason=fault.reason, passing=not refused, max_attempts=most)
         if row is not None:
             row.error = fault.reason
+            if refused:
+                row.state = SentState.FAILED
