@@ -35,10 +35,13 @@ def form_of(request: Request, settings: FileSettings) -> MultipartReader:
 
 
 def keep_on_commit(db: AsyncSession, slot: Slot) -> None:
+    """From the attempt to commit on: if it fails, nobody knows whether the row is there. If it is not, the bytes are
+    collected later."""
+
     def keep(_session: object) -> None:
         slot.kept = True
 
-    event.listen(db.sync_session, "after_commit", keep, once=True)
+    event.listen(db.sync_session, "before_commit", keep, once=True)
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:

@@ -7,10 +7,13 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select, update
+from sqlalchemy import event, select, text, update
+from sqlalchemy.orm import Session
 
 from app.core.resources import Resources
 from app.core.storage import LocalStorage, StorageError
+from app.files.receiving import keep_on_commit
+from app.files.service import slot_in
 from app.models.file import File, ScanStatus
 from app.models.job import Job
 from app.models.outbox import OutboxRow
@@ -284,6 +287,25 @@ async def test_a_sender_who_leaves_in_the_middle_leaves_no_bytes(
     await app(scope, receive, send)  # type: ignore[arg-type] # a hand-made scope
     assert sent[0]["status"] == 400
     assert stored(resources) == before
+
+
+async def test_bytes_stay_where_nobody_knows_whether_their_row_was_committed(
+    resources: Resources, before: set[Path]
+) -> None:
+    def lost(_session: Session) -> None:
+        raise ConnectionResetError("the answer to COMMIT is lost")
+
+    async def upload() -> None:
+        async with slot_in(resources.storage) as slot, resources.db.unit_of_work() as db:
+            event.listen(db.sync_session, "after_commit", lost)
+            slot.key = "2026/11/25/01890a5d-ac96-774b-bcce-b302099a8057"
+            await resources.storage.put(slot.key, chunks(b"words"))
+            keep_on_commit(db, slot)
+            await db.execute(text("SELECT 1"))
+
+    with pytest.raises(ConnectionResetError):
+        await upload()
+    assert len(stored(resources) - before) == 1
 
 
 class FailingStorage(LocalStorage):

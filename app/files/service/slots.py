@@ -9,7 +9,7 @@ from app.core.storage import Storage, discard
 
 @dataclass(slots=True)
 class Slot:
-    """Where an upload's bytes lie. Unless the commit of its row sets `kept`, they are deleted with the slot's end."""
+    """Where an upload's bytes lie. Unless `kept` is set before their row is committed, they go with the slot's end."""
 
     key: str | None = None
     kept: bool = False

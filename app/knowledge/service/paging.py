@@ -153,9 +153,8 @@ async def _take(resources: Resources, claim: Claim, document_id: uuid.UUID, want
         received = None if page is None or same else await _received(resources, page, slot)
         async with resources.db.unit_of_work() as db:
             await jobs.succeed(db, claim)
-            kept = await _keep(db, document_id, wanted, page, received)
-        # Not before it is committed.
-        slot.kept = kept
+            # Before the commit: should that fail, nobody knows whether the version is there.
+            slot.kept = await _keep(db, document_id, wanted, page, received)
 
 
 def _digest(content: bytes) -> str:
