@@ -27,8 +27,8 @@ async def _try(url: str, token: str) -> None:
         async with httpx2.AsyncClient(timeout=10.0) as http:
             answer = await http.post(url, json=listing, headers=headers)
     except httpx2.HTTPError as error:
-        raise Unreachable("The tool server cannot be reached.") from error
+        raise Unreachable("The tool server cannot be reached. Set EVIDESK_MCP_URL to its address.") from error
     if answer.status_code == _UNAUTHORIZED:
-        raise Unreachable("The tool server refuses the key: it is unknown, expired or revoked.")
+        raise Unreachable("The tool server refuses the key (EVIDESK_TOOLS__API_KEY): unknown, expired or revoked.")
     if answer.is_error:
-        raise Unreachable(f"The tool server answers with HTTP {answer.status_code}.")
+        raise Unreachable(f"HTTP {answer.status_code} is the answer. Is EVIDESK_MCP_URL a tool server's?")

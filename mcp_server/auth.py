@@ -101,6 +101,10 @@ def may_use(tool: str) -> bool:
     return token is not None and tool in token.claims["tools"]
 
 
+def _not_open(what: str, name: str, *, known: bool) -> str:
+    return f"This token does not allow the {what} {name[:50]}." if known else f"There is no {what} {name[:50]} here."
+
+
 def _open(named: str) -> bool:
     return may_use(NEEDS[named.partition(":")[0]])
 
@@ -135,7 +139,7 @@ class ToolScopes(Middleware):
         call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
     ) -> ToolResult:
         if not may_use(context.message.name):
-            raise ToolError(f"This token does not allow the tool {context.message.name}.")
+            raise ToolError(_not_open("tool", context.message.name, known=context.message.name in ALL_TOOLS))
         with span(f"mcp.tool {context.message.name}", kind=SpanKind.SERVER, traceparent=_caused_by(context)):
             return await call_next(context)
 
@@ -146,7 +150,7 @@ class ToolScopes(Middleware):
     ) -> ResourceResult:
         kind = str(context.message.uri).partition(":")[0]
         if not may_use(NEEDS.get(kind, "")):
-            raise AuthorizationError(f"This token does not allow reading {kind[:20]}:// addresses.")
+            raise AuthorizationError(_not_open("address", f"{kind}://", known=kind in NEEDS))
         return await call_next(context)
 
     async def on_get_prompt(
@@ -155,7 +159,7 @@ class ToolScopes(Middleware):
         call_next: CallNext[mcp_types.GetPromptRequestParams, PromptResult],
     ) -> PromptResult:
         if not may_use(NEEDS.get(context.message.name, "")):
-            raise AuthorizationError(f"This token does not allow the prompt {context.message.name[:50]}.")
+            raise AuthorizationError(_not_open("prompt", context.message.name, known=context.message.name in NEEDS))
         return await call_next(context)
 
 

@@ -11,11 +11,16 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth import Principal
-from app.core.errors import Problem
+from app.core.errors import PreconditionFailed, Problem
 from app.core.http import database_away
 from app.core.resources import Resources
 from mcp_server.auth import caller, run_id
 from mcp_server.desk import Desk
+
+STALE = (
+    "The version you gave is not the newest; 'version' is, and 'current' holds the fields that differ. "
+    "If your change still makes sense, call again with that version."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ def readable_errors() -> Iterator[None]:
 
 
 def _said(problem: Problem) -> ToolError:
+    detail = STALE if isinstance(problem, PreconditionFailed) else problem.detail
     more = f" {json.dumps(to_jsonable_python(problem.members, fallback=str))}" if problem.members else ""
     # A refusal is the tool's answer, no failure of the server.
-    return ToolError(f"{problem.title}. {problem.detail}{more}", log_level=logging.INFO)
+    return ToolError(f"{problem.title}. {detail}{more}", log_level=logging.INFO)

@@ -15,6 +15,7 @@ from app.core.resources import Resources
 from app.core.settings import Settings
 from app.health import service as health_service
 from mcp_server import prompts, resources
+from mcp_server.arguments import ReadableArguments
 from mcp_server.auth import PersonTokenVerifier, ToolScopes
 from mcp_server.desk import Desk
 from mcp_server.limits import Limits
@@ -64,7 +65,7 @@ def build_server(source: Resources | Settings, *, at_end: Callable[[], object] |
         NAME,
         instructions=INSTRUCTIONS,
         auth=PersonTokenVerifier(desk),
-        middleware=[ToolScopes(), Limits(desk), PlainSchemas()],
+        middleware=[ToolScopes(), Limits(desk), PlainSchemas(), ReadableArguments()],
         lifespan=lifespan,
         mask_error_details=True,
         dereference_schemas=False,

@@ -58,7 +58,7 @@ def agent_type(name: str) -> AgentType:
     try:
         return AgentType(name)
     except ValueError:
-        raise AgentTypeUnknown from None
+        raise AgentTypeUnknown(f"There is no agent of this type; there are {', '.join(AgentType)}.") from None
 
 
 async def ensure_defaults(db: AsyncSession, settings: Settings) -> None:

@@ -2,6 +2,7 @@ from fastapi import APIRouter
 
 from app.accounts.authentication import AdminUser
 from app.analytics import service
+from app.analytics.errors import PeriodEmpty
 from app.analytics.schemas import CostsOut
 from app.core.db import ReadSession
 from app.core.errors import Forbidden, Invalid, RateLimited, Unauthenticated, documented
@@ -12,7 +13,7 @@ from app.providers import service as providers
 router = APIRouter(route_class=IdempotentRoute, prefix="/analytics", tags=["analytics"])
 
 
-@router.get("/ai-costs", responses=documented(Unauthenticated, Forbidden, RateLimited, Invalid))
+@router.get("/ai-costs", responses=documented(Unauthenticated, Forbidden, RateLimited, Invalid, PeriodEmpty))
 async def get_ai_costs(
     _who: AdminUser, db: ReadSession, since: Day | None = None, until: Day | None = None
 ) -> CostsOut:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.analytics import repository
+from app.analytics.errors import PeriodEmpty
 from app.analytics.events import BudgetNearlySpent, BudgetSpent
 from app.analytics.schemas import BudgetOut, CostLine, CostsOut, TicketCost
 from app.core.clock import now
@@ -78,6 +79,8 @@ async def report(db: AsyncSession, costs: CostSection, *, since: date | None, un
     """From `since`, else the first of this month, up to but without `until`, else today's end; days in UTC."""
     today = now().date()
     first, last = since or today.replace(day=1), until or today + timedelta(days=1)
+    if last <= first:
+        raise PeriodEmpty
     start, end = (datetime.combine(day, time(), UTC) for day in (first, last))
     lines = {
         by: [CostLine.model_validate(row) for row in await repository.sums(db, by, start, end)]

@@ -20,9 +20,7 @@ def main() -> None:
     try:
         asyncio.run(serve_stdio(settings.mcp_endpoint, settings.tools.api_key.get_secret_value()))
     except Unreachable as error:
-        raise SystemExit(
-            f"{settings.mcp_endpoint}: {error} Set EVIDESK_MCP_URL to the tool server's address."
-        ) from None
+        raise SystemExit(f"{settings.mcp_endpoint}: {error}") from None
     except KeyboardInterrupt:
         sys.exit(130)
 

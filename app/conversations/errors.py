@@ -42,7 +42,7 @@ class NothingElse(Conflict):
 class SessionBusy(Conflict):
     code = "session_busy"
     title = "A message waits to be answered"
-    detail = "The customer has just written; look at that first."
+    detail = "The customer has just written, and the desk is still at it: read it, and try again in a moment."
 
 
 class SourceConflict(Conflict):

@@ -65,10 +65,6 @@ class MessageRepository(Repository[Message]):
         rows = (await self.db.execute(query.order_by(Message.position.desc()).limit(newest))).scalars().all()
         return rows[::-1]
 
-    async def first_of(self, role: Speaker) -> Message | None:
-        query = self.visible().where(Message.role == role).order_by(Message.position).limit(1)
-        return (await self.db.execute(query)).scalar_one_or_none()
-
     async def last_of(self, *roles: Speaker) -> Message | None:
         query = self.visible().where(Message.role.in_(roles)).order_by(Message.position.desc()).limit(1)
         return (await self.db.execute(query)).scalar_one_or_none()

@@ -76,8 +76,31 @@ def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    reason = error.get("ctx", {}).get("error") if error["type"] == "json_invalid" else None
-    return f"{error['msg']}: {reason}" if reason else str(error["msg"])
+    """Pydantic's own words, but where they speak of its inside: "Value error, …", and characters as items."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "json_invalid" and context.get("error"):
+        return f"{error['msg']}: {context['error']}"
+    if kind in _BOUNDS and isinstance(error.get("input"), str):
+        bound, name = _BOUNDS[kind]
+        return f"must have {bound} {context[name]} characters, not {context['actual_length']}"
+    if kind.startswith(_WHEN):
+        return f"must be {_WHEN_SAID[kind.partition('_')[0]]}"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+_BOUNDS = {"too_long": ("at most", "max_length"), "too_short": ("at least", "min_length")}
+_WHEN = ("date_", "datetime_")
+_WHEN_SAID = {"date": "a day, such as 2026-01-31", "datetime": "a time as in RFC 3339, such as 2026-01-31T09:30:00Z"}
+_NO_OBJECT = frozenset({"model_attributes_type", "model_type", "dict_type"})
+
+
+def _body_is_no_object(error: Mapping[str, Any], request: Request) -> Mapping[str, Any]:
+    """What curl sends without a header is a form to us, and its reader should be told that, not what pydantic sees."""
+    if tuple(error["loc"]) != ("body",) or error["type"] not in _NO_OBJECT:
+        return error
+    as_json = "json" in request.headers.get("content-type", "")
+    said = "must be a JSON object" if as_json else "must be JSON, sent with the header 'Content-Type: application/json'"
+    return {**error, "msg": said}
 
 
 async def _on_problem(_request: Request, error: Exception) -> Response:
@@ -91,7 +114,7 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     ):
         # PUT /tickets/categorize: that address is no ticket's, it is one of its own without this method.
         return problem_response(MethodNotAllowed(headers={"Allow": _allowed(request)}))
-    return problem_response(Invalid(errors=field_errors(errors)))
+    return problem_response(Invalid(errors=field_errors([_body_is_no_object(one, request) for one in errors])))
 
 
 async def _on_http(request: Request, raised: Exception) -> Response:

@@ -178,7 +178,7 @@ class BodyLimitMiddleware:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if _is_over(declared, self.max_bytes):
-            await _too_large()(scope, receive, send)
+            await _too_large(self.max_bytes)(scope, receive, send)
             return
         seen = 0
         started = False
@@ -204,12 +204,13 @@ class BodyLimitMiddleware:
             if started or seen <= self.max_bytes:
                 raise
         if seen > self.max_bytes and not started:
-            await _too_large()(scope, receive, send)
+            await _too_large(self.max_bytes)(scope, receive, send)
 
 
-def _too_large() -> Response:
+def _too_large(most: int) -> Response:
+    detail = f"The request body is larger than {most:,} bytes (EVIDESK_HTTP__MAX_BODY_BYTES)."
     # What is left of the body is not read, so the connection cannot serve another request.
-    return problem_response(TooLarge(headers={"Connection": "close"}))
+    return problem_response(TooLarge(detail, headers={"Connection": "close"}))
 
 
 def _is_over(declared: str, limit: int) -> bool:

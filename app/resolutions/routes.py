@@ -1,9 +1,9 @@
 """The agents' work on tickets by HTTP: for staff, who have the last word on all of it."""
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from app.accounts.authentication import StaffUser
 from app.accounts.errors import ScopeMissing
@@ -45,6 +45,14 @@ async def get_resolution(resolution_id: uuid.UUID, who: StaffUser, db: ReadSessi
     return await service.shown(db, who, resolution_id)
 
 
+ReviewBody = Annotated[ReviewIn | None, Body()]
+
+
+def _review(body: ReviewIn | None) -> dict[str, Any]:
+    given = body or ReviewIn()
+    return {"rating": given.rating, "note": given.note}
+
+
 @router.get("/decisions", responses=documented(BadCursor))
 async def list_decisions(
     request: Request,
@@ -65,11 +73,11 @@ async def list_decisions(
 
 
 @router.post("/decisions/{decision_id}/approve", responses=documented(DecisionMissing, *_REVIEWING))
-async def approve_decision(decision_id: Number, body: ReviewIn, who: StaffUser, db: WriteSession) -> DecisionOut:
+async def approve_decision(
+    decision_id: Number, who: StaffUser, db: WriteSession, body: ReviewBody = None
+) -> DecisionOut:
     """It was right; what waited goes onto the ticket now."""
-    return DecisionOut.model_validate(
-        await service.approve_decision(db, who, decision_id, rating=body.rating, note=body.note)
-    )
+    return DecisionOut.model_validate(await service.approve_decision(db, who, decision_id, **_review(body)))
 
 
 @router.post("/decisions/{decision_id}/correct", responses=documented(DecisionMissing, *_REVIEWING))
@@ -81,11 +89,11 @@ async def correct_decision(decision_id: Number, body: CorrectionIn, who: StaffUs
 
 
 @router.post("/decisions/{decision_id}/reject", responses=documented(DecisionMissing, *_REVIEWING))
-async def reject_decision(decision_id: Number, body: ReviewIn, who: StaffUser, db: WriteSession) -> DecisionOut:
+async def reject_decision(
+    decision_id: Number, who: StaffUser, db: WriteSession, body: ReviewBody = None
+) -> DecisionOut:
     """It is not to count."""
-    return DecisionOut.model_validate(
-        await service.reject_decision(db, who, decision_id, rating=body.rating, note=body.note)
-    )
+    return DecisionOut.model_validate(await service.reject_decision(db, who, decision_id, **_review(body)))
 
 
 @router.get("/drafts", responses=documented(BadCursor))
@@ -105,11 +113,9 @@ async def list_drafts(
 
 
 @router.post("/drafts/{draft_id}/approve", responses=documented(DraftMissing, TicketClosed, *_REVIEWING))
-async def approve_draft(draft_id: Number, body: ReviewIn, who: StaffUser, db: WriteSession) -> DraftOut:
+async def approve_draft(draft_id: Number, who: StaffUser, db: WriteSession, body: ReviewBody = None) -> DraftOut:
     """Send it to the customer, in your name."""
-    return DraftOut.model_validate(
-        await service.send_draft(db, who, draft_id, body=None, rating=body.rating, note=body.note)
-    )
+    return DraftOut.model_validate(await service.send_draft(db, who, draft_id, body=None, **_review(body)))
 
 
 @router.post("/drafts/{draft_id}/edit", responses=documented(DraftMissing, TicketClosed, *_REVIEWING))
@@ -121,6 +127,6 @@ async def edit_draft(draft_id: Number, body: EditedIn, who: StaffUser, db: Write
 
 
 @router.post("/drafts/{draft_id}/reject", responses=documented(DraftMissing, *_REVIEWING))
-async def reject_draft(draft_id: Number, body: ReviewIn, who: StaffUser, db: WriteSession) -> DraftOut:
+async def reject_draft(draft_id: Number, who: StaffUser, db: WriteSession, body: ReviewBody = None) -> DraftOut:
     """Nothing is sent."""
-    return DraftOut.model_validate(await service.reject_draft(db, who, draft_id, rating=body.rating, note=body.note))
+    return DraftOut.model_validate(await service.reject_draft(db, who, draft_id, **_review(body)))

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts import service as accounts
 from app.core.auth import Principal
 from app.core.errors import BadRequest, NotFound
+from app.core.http import field_errors
 from app.core.pagination import Page
 from app.models.versions import ValueVersion
 from app.versions import repository
@@ -80,7 +81,7 @@ class Values(Generic[V]):
         try:
             self.effective(replaced)
         except ValidationError as error:
-            problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+            problems = [f"{'.'.join(map(str, one.location))}: {one.message}" for one in field_errors(error.errors())]
             raise self.invalid("; ".join(problems)[:MAX_DETAIL_CHARS]) from error
         version = DELIVERED + 1 if last is None else last.version + 1
         db.add(ValueVersion(subject=self.subject, version=version, replaced=replaced, author_id=who.user_id))

@@ -83,3 +83,10 @@ async def test_prometheus_is_told_the_share_of_the_budget_that_is_spent(
     budget = {"costs": {"monthly_budget_usd": 10}}
     await api.put("/api/v1/ai-config/platform", json=budget, headers=admin.headers)
     assert "\nevidesk_ai_budget_spent_ratio 0.85\n" in (await api.get("/metrics")).text
+
+
+async def test_a_period_without_a_day_is_refused(api: httpx2.AsyncClient, resources: Resources) -> None:
+    boss = await register(resources, Role.ADMIN)
+    asked = {"since": "2026-11-25", "until": "2026-11-01"}
+    answer = await api.get("/api/v1/analytics/ai-costs", params=asked, headers=boss.headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "period_empty")

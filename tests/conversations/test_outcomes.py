@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pytest
+
+from app.conversations.matter import matter
 from app.core.auth import Role
 from app.core.resources import Resources
 from app.knowledge import service as knowledge
+from app.models.conversation import Handling, Message
 from tests.conversations.conftest import Desk
 from tests.conversations.test_handover import comment, handed_over
-from tests.factories.answers import answer, citation
+from tests.factories.answers import answer, citation, refusal
 from tests.factories.people import Person, register
 
 
@@ -74,6 +78,40 @@ async def test_a_case_is_found_by_those_who_may_see_its_origin_and_names_nobody(
             assert "[EMAIL]" in passage.text
             assert "ada@example.com" not in passage.text + passage.title
             assert "7946" not in passage.text + passage.title
+
+
+async def test_a_handover_and_its_case_are_about_what_was_left_open_not_what_came_first(desk: Desk) -> None:
+    open_question = "What does a new battery for the drone cost?"
+    desk.answers.rule = lambda asked: refusal() if "battery" in asked else answer()
+    session = await desk.ask("How do I restart the scanner?")
+    for said in (open_question, "My serial number is 4711."):
+        await desk.say(session, said)
+        await desk.work()
+    ticket = (await desk.session(session))["ticket_id"]
+    assert (await desk.call("GET", f"/api/v1/tickets/{ticket}", who=desk.agent))["title"] == open_question
+    case = await desk.call("POST", f"/{session}/resolve", who=desk.agent, json={"resolution": "80 euros."})
+    assert not {"restart", "scanner"} & set(case["tags"])
+    await desk.work()
+    (passage,) = await found(desk.resources, desk.agent, "battery")
+    assert passage.title == f"Resolved: {open_question}"
+    assert "80 euros." in passage.text
+
+
+@pytest.mark.parametrize(
+    ("said", "about"),
+    [
+        ([("How?", "answered"), ("Let me talk to a human please", None)], "How?"),
+        ([("How?", "answered"), ("Why?", "answered"), ("human please", "handed_over"), ("So?", "forwarded")], "Why?"),
+        ([("How?", "answered"), ("Why?", "handed_over"), ("When?", None)], "Why?"),
+        ([("How?", "answered"), ("Why?", "answered")], "Why?"),
+        ([("human please", None)], "human please"),
+        ([], None),
+    ],
+)
+def test_the_matter_is_what_nothing_answered(said: list[tuple[str, str | None]], about: str | None) -> None:
+    messages = [Message(content=text, handled_as=handled and Handling(handled)) for text, handled in said]
+    one = matter(messages)
+    assert (one and one.content) == about
 
 
 async def test_nothing_is_left_of_a_case_whose_origin_was_deleted(desk: Desk) -> None:

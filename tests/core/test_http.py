@@ -17,7 +17,7 @@ from app.core.errors import Conflict, PreconditionFailed
 from app.core.http import check_version, etag, problem_response
 from app.core.idempotency import IdempotentRoute
 from app.core.resources import Resources
-from app.core.schemas import In, Line, RowId, Text
+from app.core.schemas import Day, In, Line, Moment, RowId, Text
 from app.core.settings import DatabaseSettings, Settings
 from tests.factories.people import Person, register
 from tests.factories.serving import serving
@@ -45,6 +45,10 @@ async def find(q: Annotated[Text | None, Query()] = None) -> dict[str, str | Non
 @router.get("/{number}")
 async def get(number: RowId) -> dict[str, int]:
     return {"number": number}
+
+
+@router.get("/-/since")
+async def since(day: Day, moment: Moment) -> None: ...
 
 
 @router.post("/counted")
@@ -150,6 +154,33 @@ async def test_a_body_of_another_kind_is_refused(small: httpx2.AsyncClient) -> N
     for kind in ("text/plain", "application/x-www-form-urlencoded", "image/png", "", "nonsense"):
         answer = await small.post("/things", content=b'{"name": "x"}', headers={"Content-Type": kind})
         assert code_of(answer) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"name": ""}, "must have at least 1 characters, not 0"),
+        ({"name": "x" * 301}, "must have at most 300 characters, not 301"),
+        ({"name": "  "}, "must not be blank"),
+        (["x"], "must be a JSON object"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words_of_its_reader(small: httpx2.AsyncClient, body: object, said: str) -> None:
+    assert (await small.post("/things", json=body)).json()["errors"][0]["message"] == said
+
+
+async def test_a_form_sent_for_json_is_told_which_header_is_missing(small: httpx2.AsyncClient) -> None:
+    (wrong,) = (await small.post("/things", data={"name": "x"})).json()["errors"]
+    assert wrong["message"] == "must be JSON, sent with the header 'Content-Type: application/json'"
+
+
+async def test_a_day_and_a_time_are_shown_by_example(small: httpx2.AsyncClient) -> None:
+    asked = {"day": "yesterday", "moment": "noon"}
+    day, moment = (await small.get("/things/-/since", params=asked)).json()["errors"]
+    assert (day["message"], moment["message"][:35]) == (
+        "must be a day, such as 2026-01-31",
+        "must be a time as in RFC 3339, such",
+    )
 
 
 async def test_broken_json_is_told_where(small: httpx2.AsyncClient) -> None:

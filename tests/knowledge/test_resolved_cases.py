@@ -53,6 +53,19 @@ async def test_the_answer_is_the_last_public_word_and_never_an_internal_one(reso
         assert (found["Gateway E-78"].ticket_id, found["Gateway E-78"].resolution) == (silent, None)
 
 
+async def test_the_thanks_of_the_customer_is_no_answer(resources: Resources) -> None:
+    ada, agent = await principal(resources), await principal(resources, Role.AGENT)
+    gateway = await solve(resources, ada, ("Restart it.", Visibility.PUBLIC), title="Gateway E-77", description="down")
+    printer = await solve(resources, ada, title="Printer of the gateway", description="down")
+    async with resources.db.unit_of_work() as db:
+        for number in (gateway, printer):
+            await tickets.comment(db, ada, number, body="Thanks!")
+            await tickets.change_status(db, agent, number, status=TicketStatus.RESOLVED)
+    async with resources.db.session() as db:
+        found = {one.ticket_id: one.resolution for one in await knowledge.resolved_cases(db, ada, query="gateway")}
+    assert found == {gateway: "Restart it.", printer: None}
+
+
 async def test_nobody_learns_from_tickets_they_may_not_see(resources: Resources) -> None:
     ada, ben = await principal(resources), await principal(resources)
     await solve(resources, ada, title="Gateway E-77", description="down")

@@ -204,3 +204,30 @@ async def test_a_call_lists_no_tools(resources: Resources, ada: Person) -> None:
         answer = await http.post(f"{address}{PATH}", json=body, headers=headers)
     assert answer.json()["result"]["isError"] is False, answer.text
     assert (counting.calls, counting.lists) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        (
+            "get_ticket",
+            {"ticket_id": 0},
+            "get_ticket was not called. ticket_id: Input should be greater than or equal to 1.",
+        ),
+        ("get_ticket", {"ticket_no": 7}, "ticket_id is missing; ticket_no is no argument of this tool."),
+        ("calculate_priority", {"text": ""}, "text: must have at least 1 characters, not 0."),
+        (
+            "route_to_team",
+            {"category": "bug", "priority": "urgent"},
+            "priority: Input should be 'low', 'medium', 'high' or",
+        ),
+        ("get_tickets", {}, "There is no tool get_tickets here."),
+    ],
+)
+async def test_a_model_is_told_how_to_mend_its_call(
+    equipped: Resources, ada: Person, tool: str, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ToolError) as raised:
+        await call(equipped, ada, tool, **arguments)
+    assert said in str(raised.value)
+    assert "pydantic" not in str(raised.value)

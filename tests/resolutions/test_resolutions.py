@@ -150,14 +150,18 @@ async def test_an_unsure_decision_waits_for_a_person_and_the_correction_is_learn
     assert kinds == ["SUPPORT"]
 
 
-async def test_approved_and_rejected_decisions(equipped: Resources, desk: Desk, ada: Person, agent: Person) -> None:
+async def test_approved_and_rejected_decisions(
+    api: httpx2.AsyncClient, equipped: Resources, desk: Desk, ada: Person, agent: Person
+) -> None:
     made = []
     for title in ("Hello", "Hi"):
         vague = await ticket(equipped, ada.who, title=title, description="Something about the thing we spoke of.")
         made.append(vague.id)
         await resolved(equipped, desk, vague.id)
     second, first = await desk.get("decisions?requires_manual_review=true")
-    approved = await desk.post(f"decisions/{first['id']}/approve", rating=4)
+    # Nothing has to be said to it, not even an empty object.
+    path = f"/api/v1/agent/decisions/{first['id']}/approve"
+    approved = (await api.post(path, headers=agent.headers)).json()
     assert (approved["status"], approved["sync_status"]) == ("approved", "synced")
     rejected = await desk.post(f"decisions/{second['id']}/reject", note="No.")
     assert (rejected["status"], rejected["sync_status"]) == ("rejected", "skipped")

@@ -22,6 +22,7 @@ from app.models.agent import AgentBatch, AgentBatchItem, AgentRun, RunStatus
 from app.models.base import uuid7
 from app.outbox import writer as outbox
 from app.tickets import service as tickets
+from app.tickets.errors import TicketMissing
 
 BATCHED = frozenset({Operation.CATEGORIZE, Operation.TRIAGE})
 """What an agent makes of a ticket's words alone, changing nothing."""
@@ -55,7 +56,10 @@ async def start_batch(
     db.add(batch)
     await db.flush()
     for position, ticket_id in enumerate(ticket_ids):
-        ticket = await tickets.get(db, who, ticket_id)
+        try:
+            ticket = await tickets.get(db, who, ticket_id)
+        except TicketMissing as error:
+            raise TicketMissing(f"There is no ticket {ticket_id} that you may see; nothing was started.") from error
         words = f"{ticket.title}\n\n{ticket.description}"
         db.add(AgentBatchItem(batch_id=batch.id, position=position, ticket_id=ticket_id, words=words))
     await db.flush()

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.conversations import repository
 from app.conversations.errors import SessionResolved
 from app.conversations.events import SessionEscalated
+from app.conversations.matter import matter
 from app.conversations.repository import ConversationRepository, MessageRepository
 from app.conversations.schemas import EscalationOut
 from app.conversations.service.recording import append, recap_of, tell_status
@@ -77,7 +78,10 @@ async def escalate(
     customer, _ = await repository.customer(db, session.customer_id)
     said = await MessageRepository(db, customer, session.id).all(newest=TRANSCRIPT_MOST)
     asked = [message for message in said if message.role == Speaker.CUSTOMER]
-    words = "\n\n".join(message.content for message in asked) or "A customer asks for a person."
+    about = matter(asked)
+    # What was answered before is in the transcript; it is not what the ticket is about.
+    left = [message.content for message in asked if about is not None and message.position >= about.position]
+    words = "\n\n".join(left) or "A customer asks for a person."
     found = await tickets.categorize(db, description=words[:20_000])
     due_at = now() + timedelta(hours=due_hours(settings, found.priority))
     recap = recap_of(session)
@@ -101,7 +105,7 @@ async def escalate(
         db.add(made)
         await db.flush()
         return made
-    title = lead(asked[0].content) if asked else "A customer asks for a person"
+    title = lead(about.content) if about is not None else "A customer asks for a person"
     await _open_ticket(db, session, customer, made, title=title, by=by)
     told = _told(reason, made.ticket_id, found, due_at)
     await append(db, session, Speaker.SYSTEM, told, reason=reason, reply_to=question and question.id)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.conversations import repository, summary
 from app.conversations.errors import SessionBusy
 from app.conversations.events import SessionEnded
+from app.conversations.matter import matter
 from app.conversations.repository import ConversationRepository, MessageRepository
 from app.conversations.schemas import CaseOut
 from app.conversations.service.bridging import take_comments
@@ -19,7 +20,7 @@ from app.inference.privacy.detectors import without_personal_data
 from app.knowledge import service as knowledge
 from app.knowledge.errors import DocumentMissing
 from app.knowledge.schemas import Acl, DocumentIn
-from app.models.conversation import Case, Conversation, Handling, Speaker
+from app.models.conversation import Case, Conversation, Handling, Message, Speaker
 from app.models.ticket import TicketStatus
 from app.outbox import writer as outbox
 from app.providers import service as providers
@@ -90,13 +91,13 @@ async def forget_case(db: AsyncSession, session_id: UUID) -> None:
 
 async def _case(db: AsyncSession, session: Conversation, resolution: str | None) -> Case:
     said = MessageRepository(db, tickets.DESK, session.id)
-    first = await said.first_of(Speaker.CUSTOMER)
+    about = await _matter(db, session)
     last = await said.last_of(Speaker.AGENT) or await said.last_of(Speaker.ASSISTANT)
     category = None
     if session.ticket_id is not None:
         with contextlib.suppress(TicketMissing):
             category = (await tickets.get(db, tickets.DESK, session.ticket_id)).category
-    words = "\n".join(part for part in (first and first.content, resolution) if part)
+    words = "\n".join(part for part in (about and about.content, resolution) if part)
     return Case(
         session_id=session.id,
         ticket_id=session.ticket_id,
@@ -106,6 +107,11 @@ async def _case(db: AsyncSession, session: Conversation, resolution: str | None)
         tags=summary.tags(words, category=category),
         created_at=now(),
     )
+
+
+async def _matter(db: AsyncSession, session: Conversation) -> Message | None:
+    said = await MessageRepository(db, tickets.DESK, session.id).all()
+    return matter([message for message in said if message.role == Speaker.CUSTOMER])
 
 
 async def _references(db: AsyncSession, session: Conversation) -> list[Any]:
@@ -120,11 +126,11 @@ async def _references(db: AsyncSession, session: Conversation) -> list[Any]:
 
 
 async def _index(db: AsyncSession, session: Conversation, case: Case) -> UUID | None:
-    first = await MessageRepository(db, tickets.DESK, session.id).first_of(Speaker.CUSTOMER)
-    if first is None or case.resolution is None:
+    about = await _matter(db, session)
+    if about is None or case.resolution is None:
         return None
     regions = (await providers.platform(db)).safety.phone_regions
-    problem = without_personal_data(first.content[:_TEXT_CHARS], regions=regions)
+    problem = without_personal_data(about.content[:_TEXT_CHARS], regions=regions)
     solution = without_personal_data(case.resolution[:_TEXT_CHARS], regions=regions)
     text = f"# Problem\n\n{problem}\n\n# Resolution\n\n{solution}"
     if case.tags:

@@ -4,6 +4,7 @@ so no text makes matching worse than linear.
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from app.inference.local.spans import Span
@@ -41,6 +42,8 @@ _LABELLED = re.compile(
     r"((?=[A-Z0-9_-]{0,19}\d)[A-Z0-9][A-Z0-9_-]{1,19})(?!\w)",
     re.IGNORECASE,
 )
+_CALLED = re.compile(r"(?<!\w)(?i:error|fehler|erreur|errore|erro)[\s:#]{1,3}([A-Z]{1,6}-?\d{1,6})(?!\w)")
+""""Error E-77": what follows is a code where it is written like one."""
 
 _PHONE = re.compile(
     r"(?<![\w.+/-])(?:\+|00)\d{1,3}(?:[ ./-]?\(?\d{1,4}\)?){2,6}(?![\w-])"
@@ -134,7 +137,7 @@ def error_codes(text: str) -> Iterator[Span]:
         yield Span(f"0x{match[0][2:].translate(_TO_DIGITS).upper()}", match.start(), match.end())
     for match in _EXCEPTION.finditer(text):
         yield Span(match[0].replace("Err0r", "Error").replace("Excepti0n", "Exception"), match.start(), match.end())
-    for match in _LABELLED.finditer(text):
+    for match in chain(_CALLED.finditer(text), _LABELLED.finditer(text)):
         if not re.fullmatch(_STATUS, match[1]):
             yield Span(match[1], match.start(1), match.end(1))
 

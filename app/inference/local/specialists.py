@@ -3,6 +3,7 @@
 Each takes its task from the prompt's document and its facts from tools; where nothing clear was found it says so.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -144,12 +145,17 @@ def _route_rounds(conversation: Conversation) -> list[list[Asked]]:
     ]
 
 
+_OF_TEXT_ALONE = re.compile(r" Priority (?:low|medium|high|critical) with \d+ of 100 points: .*$", re.DOTALL)
+
+
 def _route(conversation: Conversation) -> dict[str, Any]:
     found, scored = _answer(conversation, "categorize_issue"), _answer(conversation, "calculate_priority")
     routed = _answer(conversation, "route_to_team")
     terms = scored.get("terms") or []
     reasons = [str(found.get("reasoning") or "No category could be found.")]
     if terms:
+        # The category's own reasoning ends with the priority that the text alone gives.
+        reasons = [_OF_TEXT_ALONE.sub("", reasons[0])]
         counted = ", ".join(f"{term['name']} {term['points']:+.0f} (“{term['evidence']}”)" for term in terms)
         reasons.append(f"Priority {scored.get('priority')} with {scored.get('score'):.0f} of 100 points: {counted}.")
     if routed.get("reason"):

@@ -20,12 +20,17 @@ async def resolved_cases(db: AsyncSession, who: Principal, *, query: str, limit:
 async def _evidence(db: AsyncSession, who: Principal, ticket_id: int, score: float) -> CaseEvidence:
     ticket = await tickets.get(db, who, ticket_id)
     said = await tickets.comments(db, who, ticket_id, limit=100)
-    public = [comment.body for comment in said.rows if comment.visibility is Visibility.PUBLIC]
+    # The last word is often the customer's "thanks"; what solved it was said to them.
+    told = [
+        comment.body
+        for comment in said.rows
+        if comment.visibility is Visibility.PUBLIC and comment.author.id != ticket.requester.id
+    ]
     return CaseEvidence(
         ticket_id=ticket.id,
         title=ticket.title,
         text=ticket.description[:TEXT_CHARS],
         category=ticket.category,
-        resolution=public[-1][:TEXT_CHARS] if public else None,
+        resolution=told[-1][:TEXT_CHARS] if told else None,
         score=round(min(score, 1.0), 4),
     )

@@ -80,6 +80,7 @@ def test_each_finding_quotes_what_is_really_written() -> None:
         ("ORA-00942: table does not exist", "ORA-00942"),
         ("error code: E-4711", "E-4711"),
         ("exit code 137", "137"),
+        ("It shows Error E-77 again", "E-77"),
     ],
 )
 def test_an_error_code_is_found_and_corrected(text: str, code: str) -> None:
@@ -96,6 +97,8 @@ def test_an_error_code_is_found_and_corrected(text: str, code: str) -> None:
         "call 503-555-0100",
         "room 404 is free",
         "an error occurred",
+        "error in March",
+        "errors A1 and more",
         "The Terror was great",
         "return code: abc",
     ],
