@@ -159,11 +159,10 @@ async def test_approved_and_rejected_decisions(
         made.append(vague.id)
         await resolved(equipped, desk, vague.id)
     second, first = await desk.get("decisions?requires_manual_review=true")
-    # Nothing has to be said to it, not even an empty object.
-    path = f"/api/v1/agent/decisions/{first['id']}/approve"
-    approved = (await api.post(path, headers=agent.headers)).json()
+    approved = await desk.post(f"decisions/{first['id']}/approve", rating=4)
     assert (approved["status"], approved["sync_status"]) == ("approved", "synced")
-    rejected = await desk.post(f"decisions/{second['id']}/reject", note="No.")
+    # Nothing has to be said to it, not even an empty object.
+    rejected = (await api.post(f"/api/v1/agent/decisions/{second['id']}/reject", headers=agent.headers)).json()
     assert (rejected["status"], rejected["sync_status"]) == ("rejected", "skipped")
     await everything(equipped)
     async with equipped.db.session() as db:
