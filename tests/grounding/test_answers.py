@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import httpx2
 import pytest
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelResponse
@@ -14,12 +15,14 @@ from app.core.db import DATABASE_AWAY, Database
 from app.core.resources import Resources
 from app.grounding import evaluator, service
 from app.grounding.outcome import Answer, Reason, Refusal, Turn
+from app.knowledge import service as knowledge
 from app.models.agent import AiConfig
 from app.models.knowledge import DocumentVersion
 from app.models.spending import ModelCallRow
 from app.providers.service import PLATFORM
 from tests.agents.models import Script, calling, refusing
-from tests.factories.people import Person
+from tests.factories.people import Person, register
+from tests.knowledge.test_documents import add
 
 ASKED = "What does the printer's E-77 mean and how do I get rid of it?"
 
@@ -74,6 +77,21 @@ async def test_a_document_about_another_error_is_no_answer(desk: Resources, ada:
     async with desk.db.unit_of_work() as db:
         await service.THRESHOLDS.update(db, principal(ada, Role.ADMIN), values={"identifiers": False})
     assert isinstance(await service.answer(desk, principal(ada), about.format("1")), Answer)
+
+
+async def test_the_heading_over_a_passage_counts_as_its_title(
+    api: httpx2.AsyncClient, resources: Resources, desk: Resources, ada: Person
+) -> None:
+    filling = "It is done in a few minutes, with no tools but those that lie in the box beside the machine. " * 3
+    sections = "".join(f"## {name}\n\n{filling}\n\n" for name in ("Cleaning the glass", "Changing the lamp"))
+    staff = await register(resources, Role.AGENT)
+    made = await add(api, resources, staff, title="Projector", text=sections)
+    shares = []
+    for question in ("How do I change the lamp?", "How do I paint it?"):
+        async with desk.db.reading() as db:
+            matches = await knowledge.match(db, principal(ada), question=question)
+        shares += [one.titled for one in matches.documents if str(one.document_id) == made["doc_id"]]
+    assert shares == [pytest.approx(1), 0]
 
 
 async def test_an_answer_uses_only_what_the_person_may_read(desk: Resources, ada: Person) -> None:

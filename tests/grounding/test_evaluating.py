@@ -156,3 +156,25 @@ def test_the_local_answerer_quotes_and_prefers_advice() -> None:
     assert all(one["citations"] == [{"passage": "P1", "quote": one["text"]}] for one in made)
     assert answer("Why?", {}) == {"sentences": []}
     assert answer("Why?", {"passages": [{"id": "P1", "title": "T", "text": "Because."}]})["sentences"]
+
+
+def test_the_local_answerer_quotes_code_as_a_whole_and_what_stands_under_the_right_heading() -> None:
+    text = (
+        "## Colours\n\nThe colours of the page are told by the style sheet of it.\n\n"
+        "## Dead letters\n\nAn event that failed too often waits for somebody.\n\n"
+        "```sh\ncurl $API/outbox/dead\ncurl -X POST $API/outbox/17/redrive\n```\n\n"
+        "| column | what it is for |\n|--------|----------------|\n"
+    )
+    made = answer("What do I do about dead letters?", {"passages": [{"id": "P1", "title": "How to", "text": text}]})
+    said = [one["text"] for one in made["sentences"]]
+    assert "curl $API/outbox/dead\ncurl -X POST $API/outbox/17/redrive" in said
+    assert all(one["citations"][0]["quote"] in text for one in made["sentences"])
+    assert not any("---" in one or "colours" in one for one in said)
+
+
+def test_of_sentences_alike_the_local_answerer_quotes_those_under_the_right_heading() -> None:
+    years = {"Saturn": 29, "Jupiter": 11, "Uranus": 84, "Neptune": 164, "Mars": 2, "Venus": 1}
+    text = "".join(f"## {name}\n\nThat takes about {count} years.\n\n" for name, count in years.items())
+    made = answer("How long is a year on Mars?", {"passages": [{"id": "P1", "title": "Orbits", "text": text}]})
+    assert "That takes about 2 years." in [one["text"] for one in made["sentences"]]
+    assert len(made["sentences"]) < len(years)

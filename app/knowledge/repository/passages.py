@@ -99,6 +99,11 @@ class PassageRepository:
         rows = await rows_of(self.db, queries.TITLE_TERMS, {"ids": ids, "versions": numbers, "configuration": name})
         return {(document_id, version): list(terms) for document_id, version, terms in rows}
 
+    async def sections(self, ids: Collection[UUID]) -> dict[UUID, str]:
+        """The heading that each of these passages stands under, empty where there is none; access is checked before."""
+        query = select(Chunk.id, Chunk.headings).where(Chunk.id.in_(ids))
+        return {chunk_id: headings[-1] if headings else "" for chunk_id, headings in await self.db.execute(query)}
+
     async def term_lists(self, texts: Sequence[str], name: str) -> list[list[str]]:
         """The stems of each text, in the same order."""
         given = func.unnest(cast(list(texts), ARRAY(Text))).table_valued("said", with_ordinality="place")

@@ -4,6 +4,7 @@ A passage is found by what it says; whether its document is about the matter sho
 it covers, in its title, and in how far the next document is behind.
 """
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -49,7 +50,7 @@ class Match:
     together: float
     """Of the subject's terms, by weight, that one passage with the title says."""
     titled: float
-    """Of the title's terms, by weight, that the question says."""
+    """Of the title's terms, by weight, that the question says, or of those of the heading over its best passage."""
     unsaid: frozenset[str]
     """Codes and versions of the question that the document does not say."""
     lacks: frozenset[str]
@@ -87,19 +88,23 @@ async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Re
         return Matches((), named)
     repository = PassageRepository(db, who)
     titles = await repository.titles(chosen)
+    best = [ranked[0].chunk_id for ranked in chosen.values()]
+    sections = await repository.sections(best)
     subject = subject_of_question(question)
     language = language_of(question)
     stems = configuration("en" if language == UNKNOWN else language)
-    texts = [question, subject, *(row.title for row in titles.values())]
-    asked, about, *named_by = await repository.term_lists(texts, stems)
+    names = [row.title for row in titles.values()] + [sections[chunk_id] for chunk_id in best]
+    asked, about, *terms_of_names = await repository.term_lists([question, subject, *names], stems)
+    named_by, headed_by = terms_of_names[: len(chosen)], terms_of_names[len(chosen) :]
     about = about or asked
-    weights = await _weights(repository, dict.fromkeys([*about, *asked, *(term for one in named_by for term in one)]))
+    every = [*about, *asked, *itertools.chain.from_iterable(terms_of_names)]
+    weights = await _weights(repository, dict.fromkeys(every))
     said = await repository.said_by([document_id for document_id, _ in chosen], weights)
     spelled = await repository.spelled(chosen, named) if named else {}
     near = await _near(db, who, subject, [document_id for document_id, _ in chosen])
     another = await _others(repository, list(chosen), identifiers(subject) & named)
     documents = []
-    for (key, ranked), row, title in zip(chosen.items(), titles.values(), named_by, strict=True):
+    for (key, ranked), row, title, heading in zip(chosen.items(), titles.values(), named_by, headed_by, strict=True):
         parts = [terms | set(title) for terms in said.get(key[0], [set()])]
         whole = set().union(*parts)
         unsaid = frozenset(named - spelled.get(key[0], set()))
@@ -116,7 +121,7 @@ async def match(db: AsyncSession, who: Principal, *, question: str, reranker: Re
                 coverage=_share(asked, whole, weights),
                 subject_coverage=_share(about, whole, weights),
                 together=max(_share(about, part, weights) for part in parts),
-                titled=_share(title, set(asked), weights),
+                titled=max(_share(one, set(asked), weights) for one in (title, heading)),
                 unsaid=unsaid,
                 lacks=another.get(key[0], frozenset()),
                 reranked=max(one.reranked for one in ranked),
