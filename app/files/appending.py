@@ -135,32 +135,30 @@ class Appending:
                     yield chunk
             yield last
 
-        slot = files.Slot()
-        try:
-            received = await files.receive_bytes(
-                storage,
-                settings,
-                whole(),
-                slot,
-                sent_name=upload.filename,
-                declared=upload.filetype,
-                ticket_id=upload.ticket_id,
-                started_at=upload.created_at,
-            )
+        async with files.slot_in(storage) as slot:
+            try:
+                received = await files.receive_bytes(
+                    storage,
+                    settings,
+                    whole(),
+                    slot,
+                    sent_name=upload.filename,
+                    declared=upload.filetype,
+                    ticket_id=upload.ticket_id,
+                    started_at=upload.created_at,
+                )
+            except FileTypeNotAllowed:
+                # Sent again, it would be refused again.
+                async with self.resources.db.unit_of_work() as db:
+                    keys = await resumable.give_up(db, self.who, upload.id)
+                await discard(storage, keys)
+                raise
             async with self.resources.db.unit_of_work() as db:
                 file = await resumable.finish(
                     db, self.who, upload.id, offset=upload.received, received=received, settings=settings
                 )
                 expires_at = (await resumable.find(db, self.who, upload.id)).expires_at
-        except Problem as refusal:
-            if slot.key is not None:
-                await discard(storage, [slot.key])
-            if isinstance(refusal, FileTypeNotAllowed):
-                # Sent again, it would be refused again.
-                async with self.resources.db.unit_of_work() as db:
-                    keys = await resumable.give_up(db, self.who, upload.id)
-                await discard(storage, keys)
-            raise
+                slot.kept = True
         self._waiting.clear()
         await discard(storage, keys)
         return Progress(upload.length, upload.length, expires_at, file.id)
