@@ -7,8 +7,17 @@ from app.models.conversation import Handling, Message
 
 
 def matter(asked: Sequence[Message]) -> Message | None:
-    """Of a customer's messages, oldest first, the first that no source answered; when all were answered, or it only
-    asks for a person, the last one up to there that says more than that."""
-    last = next((at for at, one in enumerate(asked) if one.handled_as != Handling.ANSWERED), len(asked) - 1)
-    said = [one for one in asked[: last + 1] if not wants_person(one.content)]
+    """Of a customer's messages, oldest first, the first that waits, else the first of the last handover, else the last.
+    Where that one only asks for a person, the last one before it that says more."""
+    said = [one for one in asked[: _opened(asked) + 1] if not wants_person(one.content)]
     return said[-1] if said else next(iter(asked), None)
+
+
+def _opened(asked: Sequence[Message]) -> int:
+    states = [one.handled_as for one in asked]
+    if None in states:
+        return states.index(None)
+    at = next((at for at in reversed(range(len(states))) if states[at] == Handling.HANDED_OVER), len(states) - 1)
+    while at > 0 and states[at] == states[at - 1] == Handling.HANDED_OVER:
+        at -= 1
+    return at

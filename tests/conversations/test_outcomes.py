@@ -102,7 +102,9 @@ async def test_a_handover_and_its_case_are_about_what_was_left_open_not_what_cam
     [
         ([("How?", "answered"), ("Let me talk to a human please", None)], "How?"),
         ([("How?", "answered"), ("Why?", "answered"), ("human please", "handed_over"), ("So?", "forwarded")], "Why?"),
-        ([("How?", "answered"), ("Why?", "handed_over"), ("When?", None)], "Why?"),
+        ([("How?", "answered"), ("Why?", "handed_over"), ("When?", "handed_over"), ("So?", "forwarded")], "Why?"),
+        ([("Why?", "handed_over"), ("So?", "forwarded"), ("When?", None)], "When?"),
+        ([("Why?", "handed_over"), ("So?", "forwarded"), ("When?", "handed_over")], "When?"),
         ([("How?", "answered"), ("Why?", "answered")], "Why?"),
         ([("human please", None)], "human please"),
         ([], None),
