@@ -11,6 +11,7 @@ from app.files.errors import FormInvalid
 from app.files.service import refused
 from app.knowledge.schemas import SourceIn
 
+EXAMPLE = '{"teams": ["billing"]}'
 FORM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
@@ -19,7 +20,7 @@ FORM_SCHEMA: dict[str, Any] = {
         "file": {"type": "string", "format": "binary", "description": "PDF, Office, HTML, Markdown or text; 100 MB."},
         "title": {"type": "string", "minLength": 1, "maxLength": 300, "description": "Left out: told by the text."},
         "uri": {"type": "string", "minLength": 1, "maxLength": 2000},
-        "acl": {"type": "string", "description": 'As in JSON: `{"teams": ["billing"]}`. Left out: public.'},
+        "acl": {"type": "string", "description": f"As in JSON: `{EXAMPLE}`. Left out: public."},
         "language": {"type": "string", "description": "Left out: told by the text."},
     },
 }
@@ -32,7 +33,9 @@ def described(given: Mapping[str, str]) -> SourceIn:
         try:
             values["acl"] = from_json(values["acl"])
         except ValueError:
-            raise refused("acl", "value_error", "The field must be JSON") from None
+            raise refused("acl", "value_error", f"must be JSON, such as {EXAMPLE}") from None
+        if not isinstance(values["acl"], dict):
+            raise refused("acl", "value_error", f"must be an object, such as {EXAMPLE}")
     try:
         return SourceIn.model_validate(values)
     except ValidationError as error:

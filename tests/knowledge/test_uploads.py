@@ -220,7 +220,14 @@ async def test_what_is_no_document_is_refused_and_not_kept(
         (b"", "empty.md", "file_empty"),
     ):
         assert (await send(api, agent, content, name, status=400))["code"] == code
-    wrong: list[dict[str, Any]] = [{"acl": {}}, {"acl": "no json"}, {"language": "?"}, {"title": " "}, {"owner": "me"}]
+    wrong: list[dict[str, Any]] = [
+        {"acl": {}},
+        {"acl": "no json"},
+        {"acl": "false"},
+        {"language": "?"},
+        {"title": " "},
+        {"owner": "me"},
+    ]
     for fields in wrong:
         refused = await send(api, agent, status=422, **fields)
         assert refused["errors"][0]["location"][1] == next(iter(fields))

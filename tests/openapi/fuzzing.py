@@ -34,6 +34,7 @@ BEYOND_SCHEMAS = {
     "idempotency_conflict": "the key came before with something else",
     "integration_invalid": "each provider has settings of its own",
     "multipart_malformed": "a form has boundaries",
+    "period_empty": "a period has a day",
     "platform_invalid": "known providers, and sections of their own forms",
     "precondition_failed": "the version is the present one",
     "range_not_satisfiable": "the part lies within the file",
