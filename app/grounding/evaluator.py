@@ -14,6 +14,8 @@ from app.knowledge.service import Match
 Judged = Sequence[tuple[Match, float]]
 """Documents with their chances, the likeliest first."""
 
+NEAR = 0.3
+"""A cosine: what is below it is mostly about something else, unless the chance says otherwise."""
 COMPETES = 0.3
 """A document this likely, beside the likeliest, may contradict it."""
 
@@ -30,7 +32,7 @@ def refused_before(judged: Judged, signals: Signals | None, thresholds: Threshol
     if thresholds.identifiers and all(match.lacks for match, _ in judged):
         return Reason.INSUFFICIENT_COVERAGE
     if sum(chance for _, chance in judged) < thresholds.confidence:
-        return Reason.INSUFFICIENT_COVERAGE
+        return Reason.NO_EVIDENCE if signals.meaning < NEAR else Reason.INSUFFICIENT_COVERAGE
     return None
 
 

@@ -22,11 +22,16 @@ NARROWEST, WIDEST = 60, 140
 _MOST, _NEAR = 0.5, 0.8
 
 
-def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """Spans of sentences, or of lines, without the white space around them. Lines that only wrap are read on."""
+def sentences(
+    text: str, start: int = 0, end: int | None = None, *, abbreviations: bool = True
+) -> Iterator[tuple[int, int]]:
+    """Spans of sentences, or of lines, without the white space around them. Lines that only wrap are read on, and so is
+    what has an abbreviation in it, unless a text is only to be cut somewhere (`abbreviations` False)."""
     stop = len(text) if end is None else end
     wraps = set(_wraps(text[start:stop], start))
-    ends = [match.span() for match in _END.finditer(text, start, stop) if _is_end(text, start, match, wraps)]
+    ends = [
+        match.span() for match in _END.finditer(text, start, stop) if _is_end(text, start, match, wraps, abbreviations)
+    ]
     for last, after in [*ends, (stop, stop)]:
         piece = text[start:last]
         if bare := piece.strip():
@@ -47,11 +52,11 @@ def fenced(lines: Sequence[str]) -> list[bool]:
     return found
 
 
-def _is_end(text: str, start: int, match: re.Match[str], wraps: set[int]) -> bool:
+def _is_end(text: str, start: int, match: re.Match[str], wraps: set[int], abbreviations: bool) -> bool:
     if match.start() in wraps:
         return False
     before = text[max(text.rfind("\n", start, match.start()) + 1, start) : match.start()]
-    if match[0].count("\n") <= 1 and _SHORT.search(before[-12:]):
+    if abbreviations and match[0].count("\n") <= 1 and _SHORT.search(before[-12:]):
         return False
     return "\n" in match[0] or _WHOLE.match(before) is None
 
@@ -78,7 +83,7 @@ def _width(lines: Sequence[str]) -> int:
     """To which they were wrapped, 0 if they were not. A line with a word that has no room anywhere may stand out."""
     lengths = [len(line.rstrip()) for line in lines]
     width = max((length for length in lengths if length <= WIDEST), default=0)
-    near = sum(length >= _NEAR * width for length in lengths[:-1])
+    near = sum(_NEAR * width <= length <= width for length in lengths[:-1])
     if width < NARROWEST or (max(lengths) > WIDEST and near <= _MOST * len(lengths)):
         return 0
     return width

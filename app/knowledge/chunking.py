@@ -81,7 +81,7 @@ def _pieces(text: str, target: int) -> Iterator[_Block]:
             yield block
             continue
         opens = block.opens
-        for start, end in sentences(text, block.start, block.end):
+        for start, end in sentences(text, block.start, block.end, abbreviations=False):
             for first, last in _words(text, start, end, target):
                 yield _Block(first, last, block.headings, opens)
                 opens = False

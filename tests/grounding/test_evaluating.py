@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from app.core.clock import now
+from app.grounding import evaluator
 from app.grounding.confidence import chances
 from app.grounding.conflicts import conflict, conflicts
 from app.grounding.evidence import Excerpt
-from app.grounding.outcome import Citation
+from app.grounding.outcome import Citation, Reason
 from app.grounding.thresholds import effective
 from app.inference.local.answering import answer
 from app.inference.local.entailing import support
@@ -127,6 +128,22 @@ def test_the_chance_falls_with_a_rival_and_with_codes_that_are_not_said() -> Non
     (without, _) = chances(Matches((silent, weak), frozenset({"e-77"})), calibration)
     assert without < alone
     assert chances(Matches((), frozenset()), calibration) == []
+
+
+@pytest.mark.parametrize(
+    ("meaning", "chance", "reason"),
+    [
+        (0.2, 0.6, None),
+        (0.1, 0.6, Reason.NO_EVIDENCE),
+        (0.2, 0.1, Reason.NO_EVIDENCE),
+        (0.4, 0.1, Reason.INSUFFICIENT_COVERAGE),
+    ],
+)
+def test_what_is_far_in_meaning_is_refused_unless_it_is_likely(
+    meaning: float, chance: float, reason: Reason | None
+) -> None:
+    judged = [(match(meaning=meaning), chance)]
+    assert evaluator.refused_before(judged, evaluator.found(judged), effective({})) == reason
 
 
 def test_a_rerankers_word_counts_once_a_weight_was_fitted_for_it() -> None:
