@@ -114,8 +114,10 @@ async def test_what_the_desks_own_tickets_do_not_bear_out_is_not_told_unless_an_
     chance = np.random.default_rng(4).random(len(texts)) < 0.5
     await judge(resources, boss, [text for text, one in zip(texts, chance, strict=True) if one], "quay")
     await judge(resources, boss, [text for text, one in zip(texts, chance, strict=True) if not one], "pier")
+    await judge(resources, boss, TEXTS[:5], "buoy")
     assert (await train(resources)).status == "active"
     report = (await api.get(CLASSIFIER, headers=boss.headers)).json()
+    assert list(report["left_out"]) == ["buoy"]
     assert report["cross_validation"]["accuracy"] > 0.75
     assert report["judgements"]["accuracy"] < 0.75
     assert (report["judgements"]["threshold"], report["judgements"]["coverage_at_90"]) == (None, 0)

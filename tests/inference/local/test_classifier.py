@@ -16,6 +16,7 @@ from app.inference.local.examples import examples_hash, load_examples
 from app.inference.local.head import METADATA_FILE, WEIGHTS_FILE, Head, pack, shipped_head, unpack
 from app.inference.local.reading import read
 from app.inference.local.routing import TEAMS, integration_for, team_for
+from app.inference.local.stacking import Unseen
 from app.inference.local.views import Floats
 
 PROBE = [json.loads(line) for line in (Path(__file__).parent / "probe.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -182,6 +183,15 @@ def test_a_head_of_another_design_is_refused(changed: dict[str, object]) -> None
 
     with pytest.raises(ModelUnavailable, match="another version"):
         unpack(weights, json.dumps({**json.loads(metadata), **changed}).encode())
+
+
+def test_tickets_of_labels_that_are_not_learned_count_against_the_threshold() -> None:
+    sure = np.linspace(0.99, 0.6, 200)
+    unseen = Unseen(np.stack([sure, 1 - sure], axis=1), np.zeros(200, dtype=np.int64), np.full(200, 1 / 200))
+    own = np.full(200, True)
+
+    assert train.own_threshold(unseen, own, np.empty(0)) == pytest.approx(0.6)
+    assert train.own_threshold(unseen, own, np.full(40, 0.8)) > 0.8
 
 
 def test_packing_and_unpacking_changes_nothing_but_the_last_digits(trained: Head) -> None:
