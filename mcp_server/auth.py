@@ -150,7 +150,7 @@ class ToolScopes(Middleware):
     ) -> ResourceResult:
         kind = str(context.message.uri).partition(":")[0]
         if not may_use(NEEDS.get(kind, "")):
-            raise AuthorizationError(_not_open("address", f"{kind}://", known=kind in NEEDS))
+            raise AuthorizationError(f"This token does not allow reading {kind[:20]}:// addresses.")
         return await call_next(context)
 
     async def on_get_prompt(
