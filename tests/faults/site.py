@@ -29,7 +29,7 @@ from tests.faults.room import FIRST_ATTEMPT_SECONDS, KIND
 
 PATIENCE_SECONDS = 100.0
 """A process may need a good part of it to start on a busy machine."""
-LEASE_SECONDS = 4.0
+LEASE_SECONDS = 3.0
 
 
 def small_settings(plane: DataPlane, directory: Path) -> Settings:
