@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.commands.refusing import UNUSABLE
 from app.inference.embedding import default_embedder
 from app.inference.errors import ModelUnavailable
 from app.inference.local.selective import figures
@@ -30,7 +31,6 @@ MAX_ROWS = 12_000
 MAX_LABELS = 200
 SEED = 3
 CHUNK = 32
-UNUSABLE = 2
 
 
 class UnusableTable(Exception):

@@ -17,9 +17,10 @@ import numpy as np
 from rich.progress import Progress
 from sqlalchemy import text
 
-from app.commands.evaluation_files import DocumentLine, QuestionLine, chosen, refuse
+from app.commands.evaluation_files import DocumentLine, QuestionLine, chosen
 from app.commands.own_schema import measured, own_schema
 from app.commands.progress import Shown
+from app.commands.refusing import refuse
 from app.core.auth import Principal, Role
 from app.core.db import Database
 from app.core.settings import get_settings

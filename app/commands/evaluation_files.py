@@ -10,16 +10,16 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from app.commands.refusing import refuse
 from app.knowledge.schemas import MAX_TEXT, DocumentIn
 
 TITLE_CHARS = 300
 SHOWN = 5
 """So many of a kind are named one by one."""
-UNUSABLE = 2
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -164,9 +164,3 @@ def chosen(program: str) -> tuple[list[DocumentLine], list[QuestionLine], bool]:
         return (*read(named.documents, named.questions), named.json)
     except Unusable as error:
         refuse(str(error))
-
-
-def refuse(sentence: str) -> NoReturn:
-    """End the program with a sentence and status 2."""
-    sys.stderr.write(f"{sentence}\n")
-    sys.exit(UNUSABLE)

@@ -21,9 +21,9 @@ from typing import Any
 import httpx2
 
 from app.accounts.service import ADMIN_USERNAME
-from app.commands.evaluation_files import refuse
 from app.commands.login import Login, Refused, why
 from app.commands.progress import Shown
+from app.commands.refusing import refuse
 from app.core.http import API_PREFIX
 from app.core.settings import get_settings
 from app.embedded.instance import Instance
@@ -117,8 +117,7 @@ async def load(
 
 
 async def load_page(client: httpx2.AsyncClient, url: str, acl: dict[str, Any], result: Loaded) -> None:
-    listed = await client.get(DOCUMENTS, params={"uri": url, "limit": 1})
-    known = listed.json()[0] if listed.is_success and listed.json() else None
+    known = await _known(client, url)
     if known and known["page"]:
         answer = await client.post(f"{DOCUMENTS}/{known['doc_id']}/fetch")
     else:
@@ -157,6 +156,12 @@ async def settle(client: httpx2.AsyncClient, result: Loaded, *, seconds: float, 
     result.failed += [f"{name}: not indexed after {seconds:g} s" for name in result.under_way.values()]
 
 
+async def _known(client: httpx2.AsyncClient, uri: str) -> dict[str, Any] | None:
+    """The document that has this address."""
+    listed = await client.get(DOCUMENTS, params={"uri": uri, "limit": 1})
+    return next(iter(listed.json()), None) if listed.is_success else None
+
+
 def _as_text(path: Path, content: bytes, acl: dict[str, Any]) -> dict[str, Any]:
     """Raises ValueError."""
     try:
@@ -176,8 +181,7 @@ def _as_file(path: Path, content: bytes, acl: dict[str, Any]) -> dict[str, Any]:
 async def _send(
     client: httpx2.AsyncClient, uri: str, sent: dict[str, Any], sha256: str, name: str, result: Loaded
 ) -> None:
-    listed = await client.get(DOCUMENTS, params={"uri": uri, "limit": 1})
-    known = listed.json()[0] if listed.is_success and listed.json() else None
+    known = await _known(client, uri)
     body: dict[str, Any] = sent.get("json") or sent["data"]
     body["uri"] = uri
     if known and "files" in sent and _is_the_same(known, sha256, json.loads(body["acl"])):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.commands.evaluation_files import refuse
+from app.commands.refusing import refuse
 from app.core.db import Database, DatabaseUnreachable
 from app.core.settings import Settings
 from app.embedded.data_plane import DataPlane

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.commands import classifier as command
-from app.commands.classifier import UNUSABLE, Table, UnusableTable, main, read
+from app.commands.classifier import Table, UnusableTable, main, read
+from app.commands.refusing import UNUSABLE
 
 WORDS = {
     "billing": ["invoice charged twice", "refund the payment", "credit card was debited", "wrong amount on my bill"],
